@@ -1,0 +1,1 @@
+//! SG_IO: one command to one device node.

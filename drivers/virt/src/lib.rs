@@ -1,0 +1,1 @@
+//! A virtual tape library that answers commands from files.

@@ -1,0 +1,2 @@
+//! The tool that lays out the bootable image.
+fn main() {}

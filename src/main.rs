@@ -1,0 +1,2 @@
+//! The executable with many names.
+fn main() {}
