@@ -1,0 +1,3 @@
+//! Sinks keep streams.
+
+pub mod null;

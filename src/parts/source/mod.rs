@@ -1,0 +1,1 @@
+//! Sources make streams.
