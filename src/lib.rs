@@ -9,3 +9,4 @@ pub mod parts;
 pub mod pax;
 pub mod plumb;
 pub mod stream;
+pub mod volume;
