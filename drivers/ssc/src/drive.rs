@@ -161,12 +161,7 @@ impl Drive {
         Err(Error::Link { device: self.name.clone(), command: command_name(cdb), fault })
     }
 
-    fn sort_check(
-        &mut self,
-        cdb: &[u8],
-        sense: Sense,
-        residual: usize,
-    ) -> Result<Answer, Error> {
+    fn sort_check(&mut self, cdb: &[u8], sense: Sense, residual: usize) -> Result<Answer, Error> {
         if sense.deferred {
             self.count = Count::UNKNOWN;
             return Err(self.refuse(cdb, sense));

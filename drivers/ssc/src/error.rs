@@ -207,10 +207,7 @@ impl Error {
     /// True when the drive or its adapter is not reachable and [`reopen`](crate::Drive::reopen) is
     /// the next thing to try.
     pub fn is_gone(&self) -> bool {
-        matches!(
-            self,
-            Error::Link { fault: LinkFault::Gone | LinkFault::Open(_), .. }
-        )
+        matches!(self, Error::Link { fault: LinkFault::Gone | LinkFault::Open(_), .. })
     }
 
     /// Sorts sense data that is not an outcome of `command`.

@@ -30,6 +30,9 @@ pub use health::{AlertSource, MediumInfo};
 pub use limits::Limits;
 pub use outcome::{Immediate, ReadOut, Readiness, Spaced, Written};
 pub use position::{Confirmed, Position};
+pub use scsi::alert::Flag as TapeAlert;
+pub use scsi::trace::Trace;
+pub use scsi::{BlockAddress, Partition};
 
 /// Largest block one READ(6) or WRITE(6) can carry: its length field has 24 bits.
 pub const BLOCK_BYTES_MAX: usize = 0xff_ffff;

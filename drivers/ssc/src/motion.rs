@@ -75,8 +75,7 @@ impl Drive {
         if self.capabilities.locate_10 == Support::No {
             return Ok(false);
         }
-        self.capabilities.locate_10 =
-            self.locate_with(&cdb::locate_10(short, None, false), to)?;
+        self.capabilities.locate_10 = self.locate_with(&cdb::locate_10(short, None, false), to)?;
         Ok(self.capabilities.locate_10 == Support::Yes)
     }
 
@@ -303,8 +302,7 @@ impl Drive {
             _ if sense.eom && count < 0 => Stop::Beginning,
             _ => return Ok(None),
         };
-        self.capabilities.space_residue =
-            if left.is_some() { Support::Yes } else { Support::No };
+        self.capabilities.space_residue = if left.is_some() { Support::Yes } else { Support::No };
         Ok(Some((stop, left)))
     }
 
