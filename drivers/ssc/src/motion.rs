@@ -92,10 +92,11 @@ impl Drive {
 
     /// Where the drive says it is, if that is not `to`. A drive that cannot tell is believed.
     fn arrived(&mut self, to: BlockAddress) -> Result<Option<BlockAddress>, Error> {
-        if !self.knows_position()? {
-            return Ok(None);
+        let position = self.position_by_drive()?;
+        if let Some(position) = &position {
+            self.adopt(position);
         }
-        Ok(Some(self.position()?.block).filter(|&found| found != to))
+        Ok(position.map(|position| position.block).filter(|&found| found != to))
     }
 
     /// Spaces over everything but the last object and peeks at that one, so that a drive that stops

@@ -50,8 +50,11 @@ impl Drive {
     /// [`Error::Unsupported`] when the drive cannot tell and counting has lost its anchor (after
     /// `attach`, an error or a unit attention): `rewind` gives it back.
     pub fn position(&mut self) -> Result<Position, Error> {
-        if let Some(position) = self.position_by_drive()? {
+        if let Some(mut position) = self.position_by_drive()? {
             self.adopt(&position);
+            if position.buffered_objects.is_none() {
+                position.buffered_objects = self.buffered_objects()?;
+            }
             return Ok(position);
         }
         let Some(objects) = self.count.objects else {
@@ -73,13 +76,11 @@ impl Drive {
         self.count = Count { objects: Some(position.block.0), filemarks: position.filemarks };
     }
 
+    /// What READ POSITION says, long form if there is one; `None` when it says nothing of use.
     pub(crate) fn position_by_drive(&mut self) -> Result<Option<Position>, Error> {
         match self.position_long()? {
-            Some(mut position) => {
-                position.buffered_objects = self.buffered_objects()?;
-                Ok(Some(position))
-            }
             None => self.position_short(),
+            position => Ok(position),
         }
     }
 
