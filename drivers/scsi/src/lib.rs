@@ -10,10 +10,16 @@
 #![warn(clippy::cast_possible_truncation)]
 
 pub mod alert;
+pub mod attribute;
 pub mod cdb;
+pub mod density;
 pub mod element;
 pub mod error;
 pub mod inquiry;
+pub mod log;
+pub mod log_pages;
+pub mod mode;
+pub mod mode_pages;
 pub mod opcodes;
 pub mod position;
 pub mod reader;
