@@ -11,7 +11,9 @@ const COMMANDS_TOLD: usize = 8;
 pub(crate) fn drive_fault(drive: &Drive, what: &str, error: &ssc::Error) -> Fault {
     let blame = match error {
         ssc::Error::Medium { .. } => Blame::Medium,
-        ssc::Error::Drive { .. } | ssc::Error::Deferred { .. } | ssc::Error::Reset { .. } => Blame::Drive,
+        ssc::Error::Drive { .. } | ssc::Error::Deferred { .. } | ssc::Error::Reset { .. } => {
+            Blame::Drive
+        }
         ssc::Error::Link { .. } => Blame::Link,
         ssc::Error::Operator { .. } | ssc::Error::Unsupported { .. } => Blame::Operator,
         ssc::Error::Ours { .. } => Blame::Ours,

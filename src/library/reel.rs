@@ -34,9 +34,12 @@ pub enum Found {
 }
 
 /// Finds out what is in the drive. Rewinds; leaves the medium somewhere in its first file.
-pub fn identify(drive: &mut Drive) -> Result<Found, Fault> {
-    let fault = |drive: &Drive, e: &ssc::Error| drive_fault(drive, "cannot read the label", e);
-    drive.rewind().map_err(|e| fault(drive, &e))?;
+///
+/// # Errors
+///
+/// Any of the drive's but an unreadable block, which is part of the answer.
+pub fn identify(drive: &mut Drive) -> Result<Found, ssc::Error> {
+    drive.rewind()?;
     let mut page = vec![0; BLOCK_BYTES_MAX];
     let page_bytes = match drive.read_block(&mut page) {
         Ok(ReadOut::Block(bytes)) => bytes,
@@ -46,17 +49,18 @@ pub fn identify(drive: &mut Drive) -> Result<Found, Fault> {
             tracing::warn!(%error, "block 0 cannot be read; trying the label");
             0
         }
-        Err(error) => return Err(fault(drive, &error)),
+        Err(error) => return Err(error),
     };
     page.truncate(page_bytes);
     if page_bytes == 0 {
-        drive.locate(BlockAddress(1)).map_err(|e| fault(drive, &e))?;
+        drive.locate(BlockAddress(1))?;
     }
     let mut second = vec![0; BLOCK_BYTES_MAX];
     let label = match drive.read_block(&mut second) {
         Ok(ReadOut::Block(bytes)) => Label::from_block(&second[..bytes]),
         Ok(_) => Err("there is none".into()),
-        Err(error) => Err(error.to_string()),
+        Err(error @ ssc::Error::Medium { .. }) => Err(error.to_string()),
+        Err(error) => return Err(error),
     };
     Ok(judge(&page, label))
 }
@@ -69,7 +73,9 @@ fn judge(page: &[u8], label: Result<(Label, u32), String>) -> Found {
         }
         Err(why) if is_page(page) => match Label::from_page(page) {
             Ok(label) => Found::Ours { label, damage: Some(format!("block 1: the label: {why}")) },
-            Err(page_why) => foreign(format!("a tapioca volume whose text page ({page_why}) and label ({why}) are both bad")),
+            Err(page_why) => foreign(format!(
+                "a tapioca volume whose text page ({page_why}) and label ({why}) are both bad"
+            )),
         },
         Err(_) => foreign("its first block is not ours".into()),
     }
@@ -116,10 +122,15 @@ pub struct Reel {
 impl Reel {
     /// Makes the blank cartridge in `drive` a volume: text page, label, kit, filemark, all confirmed.
     pub fn initialise(mut drive: Drive, label: Label) -> Result<Reel, Fault> {
-        match identify(&mut drive)? {
+        let found = identify(&mut drive);
+        match found.map_err(|e| drive_fault(&drive, "cannot read the label", &e))? {
             Found::Blank => {}
-            Found::Ours { label, .. } => return Err(not_blank(&drive, &format!("volume {}", label.name()))),
-            Found::Foreign { why } => return Err(not_blank(&drive, &format!("foreign data ({why})"))),
+            Found::Ours { label, .. } => {
+                return Err(not_blank(&drive, &format!("volume {}", label.name())));
+            }
+            Found::Foreign { why } => {
+                return Err(not_blank(&drive, &format!("foreign data ({why})")));
+            }
         }
         let fault = |drive: &Drive, e: &ssc::Error| {
             drive_fault(drive, &format!("cannot label {}", label.name()), e)
@@ -131,17 +142,24 @@ impl Reel {
             match drive.write_block(block).map_err(|e| fault(&drive, &e))? {
                 Written::Fine => {}
                 Written::EarlyWarning | Written::Full => {
-                    return Err(Fault::never(Blame::Medium, format!("{} is too small to hold a volume", label.name())));
+                    return Err(Fault::never(
+                        Blame::Medium,
+                        format!("{} is too small to hold a volume", label.name()),
+                    ));
                 }
             }
         }
-        let near_end = match drive.write_filemarks(1, Immediate::No).map_err(|e| fault(&drive, &e))? {
-            Written::Fine => false,
-            Written::EarlyWarning => true,
-            Written::Full => {
-                return Err(Fault::never(Blame::Medium, format!("{} is too small to hold a volume", label.name())));
-            }
-        };
+        let near_end =
+            match drive.write_filemarks(1, Immediate::No).map_err(|e| fault(&drive, &e))? {
+                Written::Fine => false,
+                Written::EarlyWarning => true,
+                Written::Full => {
+                    return Err(Fault::never(
+                        Blame::Medium,
+                        format!("{} is too small to hold a volume", label.name()),
+                    ));
+                }
+            };
         let anchor = Anchor { address: blocks.len() as u64 - 1, checksum, then_filemark: true };
         expect_position(&mut drive, anchor.next())?;
         Ok(Reel { drive, label, anchor, part: 1, after_cut: None, near_end })
@@ -170,7 +188,11 @@ impl Reel {
         drive.space_to_end_of_data().map_err(|e| fault(&drive, &e))?;
         expect_position(&mut drive, end)?;
         if !clean {
-            tracing::warn!(volume = label.name(), block = last, "the last part was cut off; closing it");
+            tracing::warn!(
+                volume = label.name(),
+                block = last,
+                "the last part was cut off; closing it"
+            );
             close_cut(&mut drive, &label, end)?;
         }
         let anchor = Anchor { address: last, checksum, then_filemark: true };
@@ -184,8 +206,11 @@ fn not_blank(drive: &Drive, what: &str) -> Fault {
 }
 
 fn end_makes_no_sense(label: &Label, what: &str) -> Fault {
-    Fault::never(Blame::Medium, format!("{}: the end of data makes no sense ({what}); nothing is appended", label.name()))
-        .hint("read it with src_tape or reader.py, and use another volume for new backups")
+    Fault::never(
+        Blame::Medium,
+        format!("{}: the end of data makes no sense ({what}); nothing is appended", label.name()),
+    )
+    .hint("read it with src_tape or reader.py, and use another volume for new backups")
 }
 
 /// All blocks of file 0 and the checksum of the last one.
@@ -214,19 +239,31 @@ fn first_file(label: &Label) -> (Vec<Vec<u8>>, u32) {
     (blocks, checksum)
 }
 
-pub(crate) fn read_at(drive: &mut Drive, address: u64, buffer: &mut [u8]) -> Result<ReadOut, Fault> {
+pub(crate) fn read_at(
+    drive: &mut Drive,
+    address: u64,
+    buffer: &mut [u8],
+) -> Result<ReadOut, Fault> {
     let what = format!("cannot read block {address}");
     drive.locate(BlockAddress(address)).map_err(|e| drive_fault(drive, &what, &e))?;
     drive.read_block(buffer).map_err(|e| drive_fault(drive, &what, &e))
 }
 
-fn read_anchor(drive: &mut Drive, label: &Label, address: u64, buffer: &mut [u8]) -> Result<(Header, u32), Fault> {
+fn read_anchor(
+    drive: &mut Drive,
+    label: &Label,
+    address: u64,
+    buffer: &mut [u8],
+) -> Result<(Header, u32), Fault> {
     let ReadOut::Block(bytes) = read_at(drive, address, buffer)? else {
         return Err(end_makes_no_sense(label, "no block before the last filemark"));
     };
-    let checked = block::open(&buffer[..bytes])
-        .and_then(|Opened { header, checksum, .. }| header.belongs(label.set_id, address).map(|()| (header, checksum)));
-    checked.map_err(|damage| end_makes_no_sense(label, &format!("its last block, {address}, {damage}")))
+    let checked = block::open(&buffer[..bytes]).and_then(|Opened { header, checksum, .. }| {
+        header.belongs(label.set_id, address).map(|()| (header, checksum))
+    });
+    checked.map_err(|damage| {
+        end_makes_no_sense(label, &format!("its last block, {address}, {damage}"))
+    })
 }
 
 fn close_cut(drive: &mut Drive, label: &Label, end: u64) -> Result<(), Fault> {
@@ -245,7 +282,11 @@ pub(crate) fn expect_position(drive: &mut Drive, address: u64) -> Result<(), Fau
         true => Ok(()),
         false => Err(Fault::later(
             Blame::Drive,
-            format!("{}: the drive stands at block {} and should stand at {address}", drive.name(), position.block.0),
+            format!(
+                "{}: the drive stands at block {} and should stand at {address}",
+                drive.name(),
+                position.block.0
+            ),
         )),
     }
 }

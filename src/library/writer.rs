@@ -89,6 +89,8 @@ pub struct TapeWriter {
     near_end: bool,
     recoveries: u32,
     digest: blake3::Hasher,
+    /// After a fault nobody knows where the drive stands: nothing is written any more.
+    broken: bool,
 }
 
 impl TapeWriter {
@@ -118,6 +120,7 @@ impl TapeWriter {
             near_end: false,
             recoveries: 0,
             digest: blake3::Hasher::new(),
+            broken: false,
         }
     }
 
@@ -127,13 +130,29 @@ impl TapeWriter {
             return Err(Fault::usage("a stream of chosen ranges cannot be stored as a backup"));
         }
         self.stream = stream;
-        let reel = self.shelf.first()?;
-        self.start_part(reel)?;
-        self.write_begin(up)
+        self.latched(|writer| {
+            let reel = writer.shelf.first()?;
+            writer.start_part(reel)?;
+            writer.write_begin(up)
+        })
     }
 
-    /// Takes stream bytes; `offset` must follow what came before.
-    pub fn data(&mut self, mut bytes: &[u8], up: &mut dyn Upward) -> Result<(), Fault> {
+    /// Takes the next stream bytes.
+    pub fn data(&mut self, bytes: &[u8], up: &mut dyn Upward) -> Result<(), Fault> {
+        self.latched(|writer| writer.gather(bytes, up))
+    }
+
+    /// Runs a step; one that fails is the last one.
+    fn latched(&mut self, step: impl FnOnce(&mut Self) -> Result<(), Fault>) -> Result<(), Fault> {
+        if self.broken {
+            return Err(Fault::later(Blame::Drive, "writing to tape has failed before"));
+        }
+        let result = step(self);
+        self.broken = result.is_err();
+        result
+    }
+
+    fn gather(&mut self, mut bytes: &[u8], up: &mut dyn Upward) -> Result<(), Fault> {
         while !bytes.is_empty() {
             let room = self.fill.len() - HEADER_BYTES - self.filled;
             let (now, later) = bytes.split_at(room.min(bytes.len()));
@@ -156,18 +175,22 @@ impl TapeWriter {
 
     /// Ends the stream: everything is on tape and receipted when this returns.
     pub fn end(&mut self, end: End, up: &mut dyn Upward) -> Result<(), Fault> {
-        self.flush_fill(up)?;
-        self.close(&PartState::Complete, end.skipped, up)
+        self.latched(|writer| {
+            writer.flush_fill(up)?;
+            writer.close(&PartState::Complete, end.skipped, up)
+        })
     }
 
     /// Ends a stream that is not whole: what came of it is closed as a fragment.
     pub fn abort(&mut self, abort: &Abort, up: &mut dyn Upward) -> Result<(), Fault> {
-        if self.reel.is_none() {
+        if self.reel.is_none() || self.broken {
             return Ok(());
         }
-        self.flush_fill(up)?;
         let why = format!("{}: {}", abort.who, abort.why);
-        self.close(&PartState::Aborted { why }, 0, up)
+        self.latched(|writer| {
+            writer.flush_fill(up)?;
+            writer.close(&PartState::Aborted { why }, 0, up)
+        })
     }
 
     /// The volume that was written last.
@@ -199,7 +222,10 @@ impl TapeWriter {
         self.reel = Some(reel);
         match same {
             true => Ok(()),
-            false => Err(Fault::never(Blame::Operator, "the volumes of one stream must have one block size")),
+            false => Err(Fault::never(
+                Blame::Operator,
+                "the volumes of one stream must have one block size",
+            )),
         }
     }
 
@@ -235,17 +261,18 @@ impl TapeWriter {
         let reel = self.reel.take().expect("a part has a volume");
         let reel = match self.near_end {
             true => self.shelf.next(reel)?,
-            false => Reel { part: reel.part + 1, anchor: self.end_anchor(), after_cut: None, ..reel },
+            false => Reel { part: reel.part + 1, after_cut: None, ..reel },
         };
         self.start_part(reel)?;
         self.write_begin(up)
     }
 
-    fn end_anchor(&self) -> Anchor {
-        Anchor { address: self.next - 2, checksum: self.previous, then_filemark: true }
-    }
-
-    fn try_close(&mut self, state: &PartState, skipped: u64, up: &mut dyn Upward) -> Result<Put, Fault> {
+    fn try_close(
+        &mut self,
+        state: &PartState,
+        skipped: u64,
+        up: &mut dyn Upward,
+    ) -> Result<Put, Fault> {
         let to = self.offset;
         let (packed, raw_bytes) = self.pack_index();
         let index_block = self.next;
@@ -315,7 +342,9 @@ impl TapeWriter {
         let confirmed = self.runs[..self.confirmed_runs].to_vec();
         let lines = self.place_lines(&confirmed);
         self.index.add(&lines);
-        let again: Vec<Kept> = self.kept.drain(..).filter(|kept| kept.kind == BlockKind::Data).collect();
+        self.digest = blake3::Hasher::new();
+        let again: Vec<Kept> =
+            self.kept.drain(..).filter(|kept| kept.kind == BlockKind::Data).collect();
         let reel = self.reel.take().expect("a part has a volume");
         if confirmed.is_empty() && reel.part == 1 && self.stream_part > 1 {
             let name = reel.label.name();
@@ -326,7 +355,9 @@ impl TapeWriter {
         self.write_begin(up)?;
         let mut again = VecDeque::from(again);
         while let Some(kept) = again.pop_front() {
-            if self.put_block(BlockKind::Data, kept.offset, kept.bytes, kept.length)? == Put::Elsewhere {
+            if self.put_block(BlockKind::Data, kept.offset, kept.bytes, kept.length)?
+                == Put::Elsewhere
+            {
                 // The refused block is the last one kept; the others follow it.
                 self.kept.extend(again);
                 return self.go_elsewhere(up);
@@ -337,7 +368,13 @@ impl TapeWriter {
 
     // ---- blocks ------------------------------------------------------------------------------
 
-    fn write_small(&mut self, kind: BlockKind, offset: u64, text: &[u8], up: &mut dyn Upward) -> Result<(), Fault> {
+    fn write_small(
+        &mut self,
+        kind: BlockKind,
+        offset: u64,
+        text: &[u8],
+        up: &mut dyn Upward,
+    ) -> Result<(), Fault> {
         match self.put_payload(kind, offset, text)? {
             Put::Taken => Ok(()),
             Put::Elsewhere => self.go_elsewhere(up),
@@ -377,7 +414,13 @@ impl TapeWriter {
 
     /// Seals a block for the present place and gives it to the drive. The block is kept until it is
     /// confirmed, also when the medium refused it.
-    fn put_block(&mut self, kind: BlockKind, offset: u64, mut bytes: Vec<u8>, length: usize) -> Result<Put, Fault> {
+    fn put_block(
+        &mut self,
+        kind: BlockKind,
+        offset: u64,
+        mut bytes: Vec<u8>,
+        length: usize,
+    ) -> Result<Put, Fault> {
         let reel = self.reel.as_mut().expect("a part has a volume");
         let header = Header {
             kind,
@@ -412,7 +455,12 @@ impl TapeWriter {
             open && run.to == offset && run.block + (offset - run.from) / stride == self.next
         }) {
             Some(run) => run.to += length as u64,
-            None => self.runs.push(Extent { from: offset, to: offset + length as u64, block: self.next, stride }),
+            None => self.runs.push(Extent {
+                from: offset,
+                to: offset + length as u64,
+                block: self.next,
+                stride,
+            }),
         }
     }
 
@@ -428,7 +476,9 @@ impl TapeWriter {
                     at += 1;
                 }
                 Ok(Written::Full) => return Ok(self.medium_is_over("it is full")),
-                Err(error @ ssc::Error::Medium { .. }) => return Ok(self.medium_is_over(&error.to_string())),
+                Err(error @ ssc::Error::Medium { .. }) => {
+                    return Ok(self.medium_is_over(&error.to_string()));
+                }
                 Err(error) => match self.recover(&error)? {
                     Some(resume) => at = resume,
                     None => return Ok(Put::Elsewhere),
@@ -440,7 +490,11 @@ impl TapeWriter {
 
     fn medium_is_over(&mut self, why: &str) -> Put {
         let name = self.label().map(Label::name).unwrap_or_default();
-        tracing::warn!(volume = name, block = self.next, "{why}; what is not confirmed goes to the next volume");
+        tracing::warn!(
+            volume = name,
+            block = self.next,
+            "{why}; what is not confirmed goes to the next volume"
+        );
         self.near_end = true;
         Put::Elsewhere
     }
@@ -496,7 +550,9 @@ impl TapeWriter {
                         Some(doubt) => doubt,
                     }
                 }
-                Err(error @ ssc::Error::Medium { .. }) => return Ok(self.medium_is_over(&error.to_string())),
+                Err(error @ ssc::Error::Medium { .. }) => {
+                    return Ok(self.medium_is_over(&error.to_string()));
+                }
                 Err(error) => error,
             };
             let Some(first) = self.recover(&error)? else { return Ok(Put::Elsewhere) };
@@ -511,7 +567,11 @@ impl TapeWriter {
     fn position_doubt(&mut self, wanted: u64) -> Option<ssc::Error> {
         let drive = &mut self.reel().drive;
         match drive.position() {
-            Ok(position) if position.block.0 == wanted && position.buffered_objects.unwrap_or(0) == 0 => None,
+            Ok(position)
+                if position.block.0 == wanted && position.buffered_objects.unwrap_or(0) == 0 =>
+            {
+                None
+            }
             Ok(position) => Some(ssc::Error::Drive {
                 device: drive.name().to_owned(),
                 command: "READ POSITION",
@@ -528,10 +588,11 @@ impl TapeWriter {
         let found = match drive.read_block(&mut buffer) {
             Ok(ReadOut::Filemark) => Ok(true),
             Ok(ReadOut::EndOfData) => Ok(false),
-            Ok(_) | Err(ssc::Error::Medium { .. }) => drive
-                .locate(BlockAddress(next))
-                .map(|()| false)
-                .map_err(|e| drive_fault(drive, "cannot return to the end of what was written", &e)),
+            Ok(_) | Err(ssc::Error::Medium { .. }) => {
+                drive.locate(BlockAddress(next)).map(|()| false).map_err(|e| {
+                    drive_fault(drive, "cannot return to the end of what was written", &e)
+                })
+            }
             Err(error) => Err(drive_fault(drive, "cannot look behind what was written", &error)),
         };
         self.spare.push(buffer);
@@ -542,7 +603,7 @@ impl TapeWriter {
         let drive = &mut self.reel().drive;
         let alerts = drive.alerts().map_err(|e| drive_fault(drive, "cannot read TapeAlert", &e))?;
         let critical: Vec<String> =
-            alerts.iter().filter(|alert| alert.is_critical()).map(ToString::to_string).collect();
+            alerts.iter().filter(|a| a.severity == scsi::alert::Severity::Critical).map(ToString::to_string).collect();
         if critical.is_empty() {
             return Ok(());
         }
@@ -580,12 +641,11 @@ impl TapeWriter {
         loop {
             self.recoveries += 1;
             let name = self.label().map(Label::name).unwrap_or_default();
-            let drive = &self.reel().drive;
             if self.recoveries > RECOVERIES_MAX || !is_recoverable(&error) {
                 let what = format!("cannot write block {} of {name}", self.next);
                 return Err(drive_fault(&self.reel().drive, &what, &error));
             }
-            tracing::warn!(volume = name, %error, drive = drive.name(), "finding the position again");
+            tracing::warn!(volume = name, %error, "finding the position again");
             match self.find_position()? {
                 Ok(resume) => return Ok(Some(resume)),
                 Err(ssc::Error::Medium { .. }) => return Ok(None),
@@ -606,11 +666,9 @@ impl TapeWriter {
         }
         let reel = self.reel.as_mut().expect("a part has a volume");
         inner!(wake(&mut reel.drive));
-        match identify(&mut reel.drive) {
-            Ok(Found::Ours { label, .. }) if label.volume_id == reel.label.volume_id => {}
-            Ok(found) => return Err(changed_medium(&reel.label, &found)),
-            // The label could not be read just now; that may pass.
-            Err(_) => inner!(wake(&mut reel.drive).and_then(|()| reel.drive.rewind())),
+        match inner!(identify(&mut reel.drive)) {
+            Found::Ours { label, .. } if label.volume_id == reel.label.volume_id => {}
+            found => return Err(changed_medium(&reel.label, &found)),
         }
         let Anchor { address, checksum, then_filemark } = reel.anchor;
         let mut buffer = vec![0; reel.label.block_bytes];
@@ -642,7 +700,9 @@ fn is_recoverable(error: &ssc::Error) -> bool {
         ssc::Error::Reset { .. } | ssc::Error::Deferred { .. } | ssc::Error::Drive { .. } => true,
         ssc::Error::Link { fault, .. } => !matches!(fault, ssc::LinkFault::Stranger { .. }),
         ssc::Error::Operator { need, .. } => matches!(need, ssc::Need::Patience | ssc::Need::Load),
-        ssc::Error::Medium { .. } | ssc::Error::Unsupported { .. } | ssc::Error::Ours { .. } => false,
+        ssc::Error::Medium { .. } | ssc::Error::Unsupported { .. } | ssc::Error::Ours { .. } => {
+            false
+        }
     }
 }
 
@@ -672,7 +732,13 @@ fn changed_medium(label: &Label, found: &Found) -> Fault {
         Found::Ours { label, .. } => format!("volume {}", label.name()),
         Found::Foreign { why } => format!("a foreign one ({why})"),
     };
-    Fault::never(Blame::Operator, format!("the medium was changed under us: {} was being written and now there is {now}", label.name()))
+    Fault::never(
+        Blame::Operator,
+        format!(
+            "the medium was changed under us: {} was being written and now there is {now}",
+            label.name()
+        ),
+    )
 }
 
 fn lost_confirmed_block(label: &Label, address: u64) -> Fault {

@@ -6,6 +6,7 @@
 
 pub mod block;
 pub mod index;
+pub mod kit;
 pub mod label;
 pub mod part;
 pub mod text;
