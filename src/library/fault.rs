@@ -1,5 +1,6 @@
 //! Drive and changer errors as faults: whose, whether to retry, what to do.
 
+use smc::Changer;
 use ssc::Drive;
 
 use crate::stream::{Blame, Fault};
@@ -30,4 +31,18 @@ pub(crate) fn drive_fault(drive: &Drive, what: &str, error: &ssc::Error) -> Faul
 fn last_commands(drive: &Drive) -> Vec<String> {
     let lines: Vec<String> = drive.last_commands().iter().map(ToString::to_string).collect();
     lines[lines.len().saturating_sub(COMMANDS_TOLD)..].to_vec()
+}
+
+/// A changer's error as a fault; `what` is `cannot VERB OBJECT`.
+pub(crate) fn changer_fault(changer: &Changer, what: &str, error: &smc::Error) -> Fault {
+    let blame = match error {
+        smc::Error::Changer { .. } => Blame::Changer,
+        smc::Error::Operator { .. } => Blame::Operator,
+        smc::Error::Link { .. } => Blame::Link,
+        smc::Error::Ours { .. } => Blame::Ours,
+    };
+    let mut fault = Fault::later(blame, format!("{what}: {error}"));
+    let lines: Vec<String> = changer.last_commands().iter().map(ToString::to_string).collect();
+    fault.detail = lines[lines.len().saturating_sub(COMMANDS_TOLD)..].to_vec();
+    fault
 }

@@ -526,7 +526,6 @@ impl TapeWriter {
         if self.flush(filemarks)? == Put::Elsewhere {
             return Ok(Put::Elsewhere);
         }
-        self.refuse_alerts()?;
         self.acknowledge(filemarks, up)?;
         Ok(Put::Taken)
     }
@@ -542,7 +541,7 @@ impl TapeWriter {
                 Ok(Written::Full) => return Ok(self.medium_is_over("it is full")),
                 Ok(written) => {
                     self.near_end |= written == Written::EarlyWarning;
-                    match self.position_doubt(wanted) {
+                    match self.doubt(wanted)? {
                         None => {
                             self.next = wanted;
                             return Ok(Put::Taken);
@@ -561,6 +560,17 @@ impl TapeWriter {
             }
             // The drive stands behind the last kept block; has the filemark landed already?
             marks = if filemarks > 0 && self.filemark_follows()? { 0 } else { filemarks };
+        }
+    }
+
+    /// What speaks against believing the flush.
+    fn doubt(&mut self, wanted: u64) -> Result<Option<ssc::Error>, Fault> {
+        if let Some(error) = self.position_doubt(wanted) {
+            return Ok(Some(error));
+        }
+        match self.reel().drive.alerts() {
+            Ok(alerts) => self.refuse_critical(&alerts).map(|()| None),
+            Err(error) => Ok(Some(error)),
         }
     }
 
@@ -599,11 +609,12 @@ impl TapeWriter {
         found
     }
 
-    fn refuse_alerts(&mut self) -> Result<(), Fault> {
-        let drive = &mut self.reel().drive;
-        let alerts = drive.alerts().map_err(|e| drive_fault(drive, "cannot read TapeAlert", &e))?;
-        let critical: Vec<String> =
-            alerts.iter().filter(|a| a.severity == scsi::alert::Severity::Critical).map(ToString::to_string).collect();
+    fn refuse_critical(&self, alerts: &[ssc::TapeAlert]) -> Result<(), Fault> {
+        let critical: Vec<String> = alerts
+            .iter()
+            .filter(|a| a.severity == scsi::alert::Severity::Critical)
+            .map(ToString::to_string)
+            .collect();
         if critical.is_empty() {
             return Ok(());
         }
