@@ -9,8 +9,8 @@ use common::Act::{Is, Sends};
 use common::{Act, GOOD, Stage, check, check_left, deferred, sense, sense_with};
 use scsi::Outcome;
 use ssc::{
-    BlockAddress, Confirmed, DriveFault, Error, Immediate, Landed, LinkFault, Need, ReadOut, Readiness,
-    Spaced, Support, Written,
+    BlockAddress, Confirmed, DriveFault, Error, Immediate, Landed, LinkFault, Need, ReadOut,
+    Readiness, Spaced, Support, Written,
 };
 
 const WRITE: u8 = 0x0a;
@@ -89,7 +89,7 @@ fn whose_fault_and_did_it_land() {
             Unknown,
             "(03/0C/00)",
         ),
-        (check(&sense(5, 0x20, 0)), |e| matches!(e, Error::Unsupported { .. }), No, "WRITE"),
+        (check(&sense(5, 0x20, 0)), |e| matches!(e, Error::Unsupported { .. }), No, "WRITE(6)"),
         (check(&sense(2, 0x3a, 0)), |e| need(e) == Some(Need::Medium), No, "(02/3A/00)"),
         (check(&sense(7, 0x27, 0)), |e| need(e) == Some(Need::Unprotected), No, "(07/27/00)"),
         (check(&sense(7, 0x30, 0x0c)), |e| need(e) == Some(Need::Appending), No, "(07/30/0C)"),
@@ -271,8 +271,7 @@ fn space_reports_what_was_left() {
 fn a_position_carries_what_is_still_in_the_buffer() {
     let mut extended = vec![0; 32];
     extended[5..8].copy_from_slice(&[0, 0, 9]);
-    let mut stage =
-        Stage::new([(POSITION, long_position(77, 0x40)), (POSITION, Sends(extended))]);
+    let mut stage = Stage::new([(POSITION, long_position(77, 0x40)), (POSITION, Sends(extended))]);
     let position = stage.drive.position().unwrap();
     assert_eq!((position.block, position.buffered_objects), (BlockAddress(77), Some(9)));
     assert!(position.at_end && !position.at_beginning);
@@ -283,12 +282,8 @@ fn a_position_carries_what_is_still_in_the_buffer() {
 fn a_position_that_contradicts_what_was_done_is_not_believed() {
     // Block 0 without BOP, after a block was written at the beginning.
     let no = || (POSITION, Is(check(&sense(5, 0x24, 0))));
-    let mut stage = Stage::new([
-        (0x01, Is(GOOD)),
-        (WRITE, Is(GOOD)),
-        (POSITION, long_position(0, 0)),
-        no(),
-    ]);
+    let mut stage =
+        Stage::new([(0x01, Is(GOOD)), (WRITE, Is(GOOD)), (POSITION, long_position(0, 0)), no()]);
     stage.drive.rewind().unwrap();
     let _ = stage.drive.write_block(&[1; 32]).unwrap();
     let position = stage.drive.position().unwrap();
