@@ -5,14 +5,17 @@
 //! here is needed to write or read. Sources: SSC-5 8.2.3 (page 12h), SPC-5 7.3.21 (page 2Eh) and
 //! 7.4 (attributes), SSC-5 8.2.7 (page 31h).
 
-use scsi::alert::{Alerts, Flag};
+use scsi::alert::Flag;
+use scsi::attribute::{Attribute, Attributes, write_list};
 use scsi::cdb::{self, AttributeAction};
-use scsi::reader::{be16, be32, number, text};
+use scsi::log::supported_pages;
+use scsi::log_pages::{TapeAlerts, TapeCapacity, tape_alert_response};
+use scsi::mode_pages::MediumConfiguration;
 use scsi::{Data, Partition};
 
 use crate::capability::Support;
 use crate::drive::Drive;
-use crate::error::Error;
+use crate::error::{DriveFault, Error};
 
 const ALERT_RESPONSE_PAGE: u8 = 0x12;
 const ALERT_PAGE: u8 = 0x2e;
@@ -73,12 +76,22 @@ impl Drive {
     /// The TapeAlert flags that are up: from page 12h, else page 2Eh, else none. See
     /// [`alert_source`](Drive::alert_source) for whether an empty answer means anything.
     pub fn alerts(&mut self) -> Result<Vec<Flag>, Error> {
-        let flags = match self.alert_source() {
-            AlertSource::Response => self.alerts_response()?,
-            AlertSource::ClearedByReading => self.alerts_cleared()?,
-            AlertSource::None => None,
+        let source = self.alert_source();
+        let page = match source {
+            AlertSource::Response => ALERT_RESPONSE_PAGE,
+            AlertSource::ClearedByReading => ALERT_PAGE,
+            AlertSource::None => return Ok(Vec::new()),
         };
-        Ok(flags.unwrap_or_default().iter().collect())
+        let reply = self.log_page(page)?;
+        let alerts = match source {
+            AlertSource::Response => tape_alert_response(&reply),
+            _ => TapeAlerts::decode(&reply).map(|page| page.alerts),
+        };
+        let alerts = alerts.map_err(|_| {
+            let what = "a TapeAlert page without flags";
+            self.drive_fault(&log_sense(page), DriveFault::Nonsense(what))
+        })?;
+        Ok(alerts.iter().collect())
     }
 
     /// Where [`alerts`](Drive::alerts) come from with this drive.
@@ -93,37 +106,15 @@ impl Drive {
         }
     }
 
-    fn alerts_response(&mut self) -> Result<Option<Alerts>, Error> {
-        let parameters = self.log_page(ALERT_RESPONSE_PAGE)?;
-        let bits = parameters.iter().find(|(code, _)| *code == 0);
-        Ok(bits.and_then(|(_, value)| number(value)).map(Alerts::from_bits))
-    }
-
-    fn alerts_cleared(&mut self) -> Result<Option<Alerts>, Error> {
-        let mut alerts = Alerts::default();
-        for (code, value) in self.log_page(ALERT_PAGE)? {
-            if value.first().is_some_and(|b| b & 0x01 != 0) {
-                alerts.raise(code);
-            }
-        }
-        Ok(Some(alerts))
-    }
-
-    /// What is known about the medium in the drive.
+    /// What is known about the medium in the drive. What the drive lacks, or cannot tell without a
+    /// medium, is `None`.
     ///
     /// # Errors
     ///
-    /// [`Error::Operator`] when there is no medium; what the drive merely lacks is `None`.
+    /// Only [`Error::Link`]: the drive does not answer at all.
     pub fn medium(&mut self) -> Result<MediumInfo, Error> {
         let mut info = MediumInfo::default();
-        if let Some(modes) = self.optional(|drive| drive.modes(MEDIUM_CONFIGURATION_PAGE))? {
-            info.write_protected = Some(modes.write_protected);
-            info.density = modes.density;
-            info.worm = modes.page.get(2).map(|flags| flags & 0x01 != 0);
-        } else if let Some(modes) = self.optional(|drive| drive.modes(0))? {
-            info.write_protected = Some(modes.write_protected);
-            info.density = modes.density;
-        }
+        self.medium_modes(&mut info)?;
         self.medium_attributes(&mut info)?;
         if info.remaining_mib.is_none() {
             self.medium_capacity(&mut info)?;
@@ -131,88 +122,73 @@ impl Drive {
         Ok(info)
     }
 
-    fn medium_attributes(&mut self, info: &mut MediumInfo) -> Result<(), Error> {
-        for (id, value) in self.attributes()? {
-            let words = || Some(text(&value)).filter(|words| !words.is_empty());
-            match id {
-                0x0000 => info.remaining_mib = number(&value),
-                0x0001 => info.maximum_mib = number(&value),
-                0x0003 => info.loads = number(&value),
-                0x0400 => info.manufacturer = words(),
-                0x0401 => info.serial = words(),
-                0x0408 => {
-                    let kind = number(&value);
-                    info.cleaning = kind.map(|kind| kind == MEDIUM_TYPE_CLEANING);
-                    info.worm = info.worm.or(kind.map(|kind| kind == MEDIUM_TYPE_WORM));
-                }
-                0x0800 => info.application_vendor = words(),
-                0x0801 => info.application_name = words(),
-                0x0802 => info.application_version = words(),
-                0x0803 => info.label = words(),
-                0x0806 => info.barcode = words(),
-                0x080b => info.format_version = words(),
-                _ => {}
-            }
+    fn medium_modes(&mut self, info: &mut MediumInfo) -> Result<(), Error> {
+        let mut modes = self.optional(|drive| drive.modes(MEDIUM_CONFIGURATION_PAGE))?;
+        if modes.is_none() {
+            modes = self.optional(|drive| drive.modes(0))?;
         }
+        let Some(modes) = modes else { return Ok(()) };
+        info.write_protected = Some(modes.write_protected);
+        info.density = modes.block.map(|block| block.density);
+        info.worm = modes
+            .page(MEDIUM_CONFIGURATION_PAGE, 0)
+            .and_then(|page| MediumConfiguration::decode(&page.bytes).ok())
+            .map(|configuration| configuration.worm);
         Ok(())
     }
 
-    /// Page 31h, partition 0: parameter 1 remaining, parameter 3 maximum, in MiB.
+    fn medium_attributes(&mut self, info: &mut MediumInfo) -> Result<(), Error> {
+        if self.capabilities.attributes == Support::No {
+            return Ok(());
+        }
+        let attributes = match self.read_attributes_from(0) {
+            Ok(attributes) => attributes,
+            Err(Error::Unsupported { .. }) => {
+                self.capabilities.attributes = Support::No;
+                return Ok(());
+            }
+            Err(error @ Error::Link { .. }) => return Err(error),
+            Err(_) => return Ok(()),
+        };
+        attributes.attributes.iter().for_each(|attribute| info.absorb(attribute));
+        Ok(())
+    }
+
+    /// Log page 31h, partition 0.
     fn medium_capacity(&mut self, info: &mut MediumInfo) -> Result<(), Error> {
         if !self.capabilities.log_pages.contains(&CAPACITY_PAGE) {
             return Ok(());
         }
-        let parameters = self.optional(|drive| drive.log_page(CAPACITY_PAGE))?;
-        for (code, value) in parameters.unwrap_or_default() {
-            match code {
-                1 => info.remaining_mib = number(&value),
-                3 => info.maximum_mib = number(&value),
-                _ => {}
-            }
+        let reply = self.optional(|drive| drive.log_page(CAPACITY_PAGE))?;
+        if let Some(capacity) = reply.and_then(|reply| TapeCapacity::decode(&reply).ok()) {
+            info.remaining_mib = capacity.remaining[0];
+            info.maximum_mib = info.maximum_mib.or(capacity.maximum[0]);
         }
         Ok(())
     }
 
-    /// Every attribute of the cartridge memory; none on a drive that cannot tell.
-    fn attributes(&mut self) -> Result<Vec<(u16, Vec<u8>)>, Error> {
-        if self.capabilities.attributes == Support::No {
-            return Ok(Vec::new());
-        }
-        let reply = match self.read_attributes_from(0) {
-            Err(Error::Unsupported { .. }) => {
-                self.capabilities.attributes = Support::No;
-                return Ok(Vec::new());
-            }
-            reply => self.optional(|_| reply)?,
-        };
-        Ok(reply.unwrap_or_default())
-    }
-
     /// One attribute of the cartridge memory; `None` when the medium does not have it.
-    pub fn read_attribute(&mut self, id: u16) -> Result<Option<Vec<u8>>, Error> {
-        let found = self.read_attributes_from(id)?;
-        Ok(found.into_iter().find(|(found, _)| *found == id).map(|(_, value)| value))
+    pub fn read_attribute(&mut self, id: u16) -> Result<Option<Attribute>, Error> {
+        Ok(self.read_attributes_from(id)?.find(id).cloned())
     }
 
-    fn read_attributes_from(&mut self, first: u16) -> Result<Vec<(u16, Vec<u8>)>, Error> {
+    fn read_attributes_from(&mut self, first: u16) -> Result<Attributes, Error> {
         let action = AttributeAction::Values;
         let cdb = cdb::read_attribute(action, Partition(0), first, ATTRIBUTE_BYTES);
         let reply = self.fetch(&cdb, ATTRIBUTE_BYTES as usize)?;
         self.capabilities.attributes = Support::Yes;
-        Ok(attribute_list(&reply))
+        Attributes::decode(&reply)
+            .map_err(|_| self.drive_fault(&cdb, DriveFault::Nonsense("attributes without header")))
     }
 
-    /// Writes one attribute: `format` 0 binary, 1 ASCII, 2 text. An empty value removes it.
-    pub fn write_attribute(&mut self, id: u16, format: u8, value: &[u8]) -> Result<(), Error> {
-        let length = u16::try_from(value.len())
-            .map_err(|_| self.ours("attribute value too long".to_owned()))?;
-        let mut list = (u32::from(length) + 5).to_be_bytes().to_vec();
-        list.extend_from_slice(&id.to_be_bytes());
-        list.push(format & 0x03);
-        list.extend_from_slice(&length.to_be_bytes());
-        list.extend_from_slice(value);
-        let cdb = cdb::write_attribute(Partition(0), list.len() as u32);
-        self.simple(&cdb, Data::Out(&list)).map(drop)
+    /// Writes one attribute through to the cartridge memory. An empty value removes it. Never
+    /// depend on it: odd media and old drives refuse.
+    pub fn write_attribute(&mut self, attribute: &Attribute) -> Result<(), Error> {
+        let Some(list) = write_list(std::slice::from_ref(attribute)) else {
+            return Err(self.ours(format!("attribute {:04X}h is too long", attribute.id)));
+        };
+        let length = u32::try_from(list.len()).expect("write_list keeps to its length field");
+        self.simple(&cdb::write_attribute(Partition(0), length), Data::Out(&list)).map(drop)
     }
 
     /// Writes an end-of-data mark here: everything behind is gone. The medium is not run over.
@@ -221,49 +197,44 @@ impl Drive {
     }
 
     pub(crate) fn probe_logs(&mut self) -> Result<(), Error> {
-        let cdb = cdb::log_sense(0, 0, 0, LOG_BYTES);
-        let reply = self.optional(|drive| drive.fetch(&cdb, usize::from(LOG_BYTES)))?;
-        let pages = reply.as_deref().and_then(log_body).map(<[u8]>::to_vec);
+        let reply = self.optional(|drive| drive.log_page(0))?;
+        let pages = reply.and_then(|reply| supported_pages(&reply).ok());
         self.capabilities.logs = if pages.is_some() { Support::Yes } else { Support::No };
-        self.capabilities.log_pages = pages.unwrap_or_default();
+        let pages = pages.unwrap_or_default().into_iter();
+        self.capabilities.log_pages = pages.filter(|page| page.1 == 0).map(|page| page.0).collect();
         Ok(())
     }
 
-    fn log_page(&mut self, page: u8) -> Result<Vec<(u16, Vec<u8>)>, Error> {
-        let cdb = cdb::log_sense(page, 0, 0, LOG_BYTES);
-        let reply = self.fetch(&cdb, usize::from(LOG_BYTES))?;
-        Ok(log_body(&reply).map(log_parameters).unwrap_or_default())
+    fn log_page(&mut self, page: u8) -> Result<Vec<u8>, Error> {
+        self.fetch(&log_sense(page), usize::from(LOG_BYTES))
     }
 }
 
-/// A log page without its header, as far as it came.
-fn log_body(reply: &[u8]) -> Option<&[u8]> {
-    let length = usize::from(be16(reply, 2)?);
-    reply.get(4..reply.len().min(4 + length))
+fn log_sense(page: u8) -> [u8; 10] {
+    cdb::log_sense(page, 0, 0, LOG_BYTES)
 }
 
-/// Log parameters: code, control byte, length, value (SPC-5 7.3.2).
-fn log_parameters(mut body: &[u8]) -> Vec<(u16, Vec<u8>)> {
-    let mut parameters = Vec::new();
-    while let [a, b, _, length, ..] = *body {
-        let end = 4 + usize::from(length);
-        let Some(value) = body.get(4..end) else { break };
-        parameters.push((u16::from_be_bytes([a, b]), value.to_vec()));
-        body = &body[end..];
+impl MediumInfo {
+    fn absorb(&mut self, attribute: &Attribute) {
+        let words = || Some(attribute.text()).filter(|words| !words.is_empty());
+        match attribute.id {
+            0x0000 => self.remaining_mib = attribute.number(),
+            0x0001 => self.maximum_mib = attribute.number(),
+            0x0003 => self.loads = attribute.number(),
+            0x0400 => self.manufacturer = words(),
+            0x0401 => self.serial = words(),
+            0x0408 => {
+                let kind = attribute.number();
+                self.cleaning = kind.map(|kind| kind == MEDIUM_TYPE_CLEANING);
+                self.worm = self.worm.or(kind.map(|kind| kind == MEDIUM_TYPE_WORM));
+            }
+            0x0800 => self.application_vendor = words(),
+            0x0801 => self.application_name = words(),
+            0x0802 => self.application_version = words(),
+            0x0803 => self.label = words(),
+            0x0806 => self.barcode = words(),
+            0x080b => self.format_version = words(),
+            _ => {}
+        }
     }
-    parameters
-}
-
-/// Attributes: identifier, format byte, length, value (SPC-5 7.4.1), behind a 4-byte length.
-fn attribute_list(reply: &[u8]) -> Vec<(u16, Vec<u8>)> {
-    let announced = be32(reply, 0).map_or(0, |n| n as usize).saturating_add(4);
-    let mut rest = reply.get(4..reply.len().min(announced)).unwrap_or(&[]);
-    let mut attributes = Vec::new();
-    while let [a, b, _, high, low, ..] = *rest {
-        let end = 5 + usize::from(u16::from_be_bytes([high, low]));
-        let Some(value) = rest.get(5..end) else { break };
-        attributes.push((u16::from_be_bytes([a, b]), value.to_vec()));
-        rest = &rest[end..];
-    }
-    attributes
 }

@@ -1,81 +1,49 @@
 //! Modes: variable blocks, buffered writing, compression.
 //!
 //! Owns the little this crate changes with MODE SELECT(6) (15h): block length 0 and buffered mode 1
-//! in header and block descriptor, and the DCE bit of the data compression page 0Fh. Everything it
-//! does not change goes back as the drive sent it, with the fields a MODE SELECT must leave zero set
-//! to zero. Source: SSC-5 8.3, SPC-5 7.5.5.
+//! in header and block descriptor, and the DCE bit of the data compression page 0Fh. Everything else
+//! goes back as the drive sent it. Source: SSC-5 8.4.
 
-use scsi::Data;
 use scsi::cdb::{self, PageControl};
+use scsi::mode::{BlockDescriptor, ModeParameters, select_6};
+use scsi::mode_pages::Compression;
+use scsi::{Data, U24};
 
 use crate::capability::Support;
 use crate::drive::Drive;
 use crate::error::{DriveFault, Error};
 
-const HEADER: usize = 4;
-const DESCRIPTOR: usize = 8;
 const COMPRESSION_PAGE: u8 = 0x0f;
-const BUFFERED: u8 = 0x10;
-const BUFFERED_MASK: u8 = 0x70;
-const WRITE_PROTECT: u8 = 0x80;
+const BUFFERED: u8 = 1;
 const REPLY_BYTES: u8 = 252;
-
-/// A MODE SENSE(6) reply taken apart.
-pub(crate) struct Modes {
-    /// Bit 7 of the device-specific parameter.
-    pub write_protected: bool,
-    /// Density code of the medium, when there is a block descriptor.
-    pub density: Option<u8>,
-    device_specific: u8,
-    block_length: Option<u32>,
-    /// The first page, header included; empty when none came.
-    pub page: Vec<u8>,
-}
-
-impl Modes {
-    fn decode(reply: &[u8]) -> Option<Modes> {
-        let header = reply.get(..HEADER)?;
-        let end = reply.len().min(usize::from(header[0]) + 1);
-        let after = HEADER + usize::from(header[3]);
-        let descriptor =
-            (usize::from(header[3]) >= DESCRIPTOR).then(|| reply.get(HEADER..HEADER + DESCRIPTOR));
-        let descriptor = descriptor.flatten();
-        Some(Modes {
-            write_protected: header[2] & WRITE_PROTECT != 0,
-            density: descriptor.map(|d| d[0]),
-            device_specific: header[2],
-            block_length: descriptor.map(|d| u32::from_be_bytes([0, d[5], d[6], d[7]])),
-            page: reply.get(after..end).unwrap_or(&[]).to_vec(),
-        })
-    }
-
-    fn buffered_and_variable(&self) -> bool {
-        self.device_specific & BUFFERED_MASK == BUFFERED && self.block_length == Some(0)
-    }
-}
+const VARIABLE: U24 = U24::new(0).expect("0 fits 24 bits");
 
 impl Drive {
     /// Sets variable block length and buffered mode. To be called after `attach`, and again after
     /// every [`Error::Reset`] and `reopen`. A drive without MODE SELECT is left as it is: every
     /// transfer says FIXED = 0 and so carries its own length.
     pub fn configure(&mut self) -> Result<(), Error> {
-        let Some(modes) = self.optional(|drive| drive.modes(0))? else {
-            self.capabilities.mode_select = Support::No;
-            return Ok(());
-        };
-        if modes.buffered_and_variable() || self.capabilities.mode_select == Support::No {
-            return Ok(());
-        }
-        let speed = modes.device_specific & 0x0f;
-        let density = modes.density.unwrap_or(0);
-        let list = [0, 0, BUFFERED | speed, DESCRIPTOR as u8, density, 0, 0, 0, 0, 0, 0, 0];
-        match self.mode_select(&list) {
-            Err(Error::Unsupported { .. }) => {
+        let modes = match self.modes(0) {
+            Ok(modes) => modes,
+            Err(Error::Unsupported { .. } | Error::Drive { .. }) => {
                 self.capabilities.mode_select = Support::No;
-                Ok(())
+                return Ok(());
             }
-            result => result,
+            Err(error) => return Err(error),
+        };
+        let done = buffered_and_variable(&modes);
+        if done || self.capabilities.mode_select == Support::No {
+            return Ok(());
         }
+        let density = modes.block.map_or(0, |block| block.density);
+        let block = BlockDescriptor { density, blocks: VARIABLE, block_length: VARIABLE };
+        self.capabilities.mode_select =
+            match self.mode_select(&select_6(BUFFERED, modes.speed, Some(block), &[])) {
+                Ok(()) => Support::Yes,
+                Err(Error::Unsupported { .. }) => Support::No,
+                Err(error) => return Err(error),
+            };
+        Ok(())
     }
 
     /// Turns the drive's own compression on or off, for blocks written from now on.
@@ -84,28 +52,23 @@ impl Drive {
     ///
     /// [`Error::Unsupported`] when the drive has no compression that can be switched.
     pub fn compression(&mut self, on: bool) -> Result<(), Error> {
-        const ENABLE: u8 = 0x80;
-        const CAPABLE: u8 = 0x40;
-        let mut page = self.modes(COMPRESSION_PAGE)?.page;
-        let Some(flags) = page.get(2).copied().filter(|flags| flags & CAPABLE != 0) else {
+        let modes = self.modes(COMPRESSION_PAGE)?;
+        let mut page = modes.page(COMPRESSION_PAGE, 0).map(|page| page.bytes.clone());
+        let state = page.as_deref().and_then(|page| Compression::decode(page).ok());
+        let (Some(page), Some(state)) = (&mut page, state.filter(|state| state.capable)) else {
             return Err(self.unsupported("switching its compression"));
         };
-        if (flags & ENABLE != 0) == on {
+        if state.compress == on || Compression::set_compress(page, on).is_err() {
             return Ok(());
         }
-        page[2] = if on { flags | ENABLE } else { flags & !ENABLE };
-        // PS is reserved in MODE SELECT.
-        page[0] &= 0x7f;
-        let mut list = vec![0, 0, BUFFERED, 0];
-        list.extend_from_slice(&page);
-        self.mode_select(&list)
+        self.mode_select(&select_6(modes.buffered_mode, modes.speed, None, &[page]))
     }
 
-    pub(crate) fn modes(&mut self, page: u8) -> Result<Modes, Error> {
+    pub(crate) fn modes(&mut self, page: u8) -> Result<ModeParameters, Error> {
         let cdb = cdb::mode_sense_6(PageControl::Current, page, 0, REPLY_BYTES);
         let reply = self.fetch(&cdb, usize::from(REPLY_BYTES))?;
-        Modes::decode(&reply)
-            .ok_or_else(|| self.drive_fault(&cdb, DriveFault::Nonsense("mode data without header")))
+        ModeParameters::decode_6(&reply)
+            .map_err(|_| self.drive_fault(&cdb, DriveFault::Nonsense("mode data without header")))
     }
 
     fn mode_select(&mut self, list: &[u8]) -> Result<(), Error> {
@@ -113,4 +76,9 @@ impl Drive {
             .map_err(|_| self.ours("mode parameter list too long".to_owned()))?;
         self.simple(&cdb::mode_select_6(false, length), Data::Out(list)).map(drop)
     }
+}
+
+fn buffered_and_variable(modes: &ModeParameters) -> bool {
+    modes.buffered_mode == BUFFERED
+        && modes.block.is_some_and(|block| block.block_length == VARIABLE)
 }

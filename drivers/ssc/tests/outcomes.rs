@@ -75,10 +75,13 @@ fn a_recovered_error_is_success_and_is_counted() {
     assert_eq!(stage.drive.recovered(), 2);
 }
 
+/// What the drive answers, whether the error is the right one, whether it landed, how it reads.
+type Case = (Outcome, fn(&Error) -> bool, Landed, &'static str);
+
 #[test]
 fn whose_fault_and_did_it_land() {
     use Landed::{No, Unknown};
-    let cases: [(Outcome, fn(&Error) -> bool, Landed, &str); 13] = [
+    let cases: [Case; 13] = [
         (check(&sense(3, 0x0c, 0)), |e| matches!(e, Error::Medium { .. }), Unknown, "(03/0C/00)"),
         (check(&sense(4, 0x44, 0)), |e| matches!(e, Error::Drive { .. }), Unknown, "(04/44/00)"),
         (check(&sense(0xb, 0x47, 0)), |e| matches!(e, Error::Drive { .. }), Unknown, "(0B/47/00)"),
@@ -89,7 +92,7 @@ fn whose_fault_and_did_it_land() {
             Unknown,
             "(03/0C/00)",
         ),
-        (check(&sense(5, 0x20, 0)), |e| matches!(e, Error::Unsupported { .. }), No, "WRITE"),
+        (check(&sense(5, 0x20, 0)), |e| matches!(e, Error::Unsupported { .. }), No, "WRITE(6)"),
         (check(&sense(2, 0x3a, 0)), |e| need(e) == Some(Need::Medium), No, "(02/3A/00)"),
         (check(&sense(7, 0x27, 0)), |e| need(e) == Some(Need::Unprotected), No, "(07/27/00)"),
         (check(&sense(7, 0x30, 0x0c)), |e| need(e) == Some(Need::Appending), No, "(07/30/0C)"),

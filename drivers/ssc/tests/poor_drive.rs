@@ -1,6 +1,8 @@
 //! A drive without READ POSITION and LOCATE must do for a backup: every address is reachable, the
 //! count is right, and the position says that it was counted.
 
+#![allow(clippy::unwrap_used, reason = "test code, though not in a test function")]
+
 mod common;
 
 use common::StillClock;

@@ -1,6 +1,7 @@
 //! Doubles for the tests: a clock that never waits, a drive that follows a script, and a drive
 //! poor in commands.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "test code, though not in a test function")]
 
 pub mod poor;
 

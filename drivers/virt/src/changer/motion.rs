@@ -77,11 +77,6 @@ impl Changer {
         self.place(to, TRANSPORT);
         self.place(from, to);
         self.place(TRANSPORT, then);
-        if let Some(second) = self.robot.at_mut(then) {
-            second.source = (to < FIRST_DRIVE || to >= crate::shape::FIRST_STORAGE)
-                .then_some(to)
-                .or(second.source);
-        }
         self.settle(&[to, then])?;
         Ok(Ok(0))
     }

@@ -92,6 +92,8 @@ impl Drive {
         self.state.loaded = false;
         self.state.becoming_ready = 0;
         self.state.written = false;
+        // The other flags speak of the medium and go with it.
+        self.state.alerts.retain(|flag| (CLEAN_NOW..=CLEANER_EXPIRED).contains(flag));
         Ok(())
     }
 

@@ -6,8 +6,12 @@
 
 pub(crate) mod state;
 
+mod attribute;
+mod density;
 pub(crate) mod inquiry;
 mod load;
+mod log;
+mod mode;
 mod position;
 mod read_write;
 
@@ -260,11 +264,19 @@ impl Drive {
             0x11 => self.space6(cdb),
             0x12 => self.inquiry(cdb, data),
             0x13 => self.verify(cdb),
+            0x15 => self.mode_select(cdb, data, 4),
             0x19 => self.erase(cdb),
+            0x1a => self.mode_sense(cdb, data, 4),
             0x1b => self.load_unload(cdb),
             0x1e => self.prevent_allow(cdb),
             0x2b => self.locate10(cdb),
             0x34 => self.read_position(cdb, data),
+            0x44 => self.report_density(cdb, data),
+            0x4d => self.log_sense(cdb, data),
+            0x55 => self.mode_select(cdb, data, 8),
+            0x5a => self.mode_sense(cdb, data, 8),
+            0x8c => self.read_attribute(cdb, data),
+            0x8d => self.write_attribute(cdb, data),
             0x91 => self.space16(cdb),
             0x92 => self.locate16(cdb),
             0xa0 => report_luns(cdb, data),

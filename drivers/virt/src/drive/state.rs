@@ -29,6 +29,8 @@ pub(crate) struct DriveState {
     pub(crate) attentions: Vec<[u8; 2]>,
     /// Active TapeAlert flags, by number.
     pub(crate) alerts: Vec<u8>,
+    /// Of these, the ones log page 2E has not reported yet.
+    pub(crate) unread_alerts: Vec<u8>,
     /// The medium was written since it was loaded.
     pub(crate) written: bool,
     pub(crate) mode: Mode,
@@ -42,6 +44,7 @@ impl Default for DriveState {
             prevent: false,
             attentions: vec![attention::POWER_ON],
             alerts: Vec::new(),
+            unread_alerts: Vec::new(),
             written: false,
             mode: Mode::default(),
         }
@@ -97,6 +100,7 @@ impl DriveState {
     pub(crate) fn alert(&mut self, flag: u8) {
         if !self.alerts.contains(&flag) {
             self.alerts.push(flag);
+            self.unread_alerts.push(flag);
         }
     }
 

@@ -1,5 +1,10 @@
 //! A host with raw command descriptor blocks: what every test here talks through.
-#![allow(dead_code, missing_docs, reason = "shared by test binaries that use different parts")]
+#![allow(
+    dead_code,
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "shared by test binaries that use different parts"
+)]
 
 use std::time::Duration;
 
