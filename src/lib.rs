@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod library;
 pub mod list;
+pub mod only;
 pub mod parts;
 pub mod pax;
 pub mod plumb;

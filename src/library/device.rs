@@ -29,6 +29,7 @@ pub fn open_drive(name: &str) -> Result<Drive, Fault> {
 
 /// Opens a media changer and finds out where its elements are.
 pub fn open_changer(name: &str) -> Result<Changer, Fault> {
-    Changer::attach(open(name)?)
-        .map_err(|e| Fault::later(Blame::Changer, format!("cannot use {name} as a media changer: {e}")))
+    Changer::attach(open(name)?).map_err(|e| {
+        Fault::later(Blame::Changer, format!("cannot use {name} as a media changer: {e}"))
+    })
 }

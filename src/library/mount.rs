@@ -13,6 +13,7 @@ use ssc::{Drive, Readiness};
 
 use super::device::{open_changer, open_drive};
 use super::fault::{changer_fault, drive_fault};
+use super::reader::VolumeReader;
 use super::reel::{Found, Reel, identify};
 use super::writer::{Scribe, Shelf};
 use crate::stream::{Blame, Fault};
@@ -20,8 +21,6 @@ use crate::volume::{BLOCK_BYTES, Label};
 
 /// A new LTO-9 cartridge is calibrated at its first load, which takes up to two hours.
 const READY_LIMIT: Duration = Duration::from_secs(2 * 3600 + 300);
-/// Volume tags of cleaning cartridges begin so.
-const CLEANING_PREFIX: &str = "CLN";
 
 /// A drive, and the changer that serves it.
 pub struct Mount {
@@ -98,8 +97,11 @@ impl Mount {
             (None, _) => None,
         };
         found.cloned().ok_or_else(|| {
-            Fault::never(Blame::Operator, format!("the changer has no drive with serial number {serial} ({name})"))
-                .hint("check that --drive and --changer name devices of one library")
+            Fault::never(
+                Blame::Operator,
+                format!("the changer has no drive with serial number {serial} ({name})"),
+            )
+            .hint("check that --drive and --changer name devices of one library")
         })
     }
 
@@ -122,7 +124,10 @@ impl Mount {
         match readiness {
             Readiness::Ready => Ok(true),
             Readiness::NoMedium => Ok(false),
-            other => Err(Fault::later(Blame::Drive, format!("{} is not ready: {}", drive.name(), word(&other)))),
+            other => Err(Fault::later(
+                Blame::Drive,
+                format!("{} is not ready: {}", drive.name(), word(&other)),
+            )),
         }
     }
 
@@ -136,16 +141,23 @@ impl Mount {
             return Ok(());
         }
         let home = bay.source.filter(|&home| inventory.at(home).is_some_and(|e| !e.full));
-        let home = home.or_else(|| inventory.first_free_storage().map(|e| e.address)).ok_or_else(|| {
-            Fault::later(Blame::Operator, "the library has no free slot for the cartridge in the drive")
-        })?;
+        let home = home.or_else(|| inventory.first_free_storage().map(|e| e.address)).ok_or_else(
+            || {
+                Fault::later(
+                    Blame::Operator,
+                    "the library has no free slot for the cartridge in the drive",
+                )
+            },
+        )?;
         let drive = self.drive();
         drive.unload().map_err(|e| drive_fault(drive, "cannot unload the medium", &e))?;
         self.move_medium(bay.address, home)
     }
 
     fn move_medium(&mut self, from: ElementAddress, to: ElementAddress) -> Result<(), Fault> {
-        let Some(changer) = &mut self.changer else { return Err(no_changer("nothing can be moved")) };
+        let Some(changer) = &mut self.changer else {
+            return Err(no_changer("nothing can be moved"));
+        };
         let what = format!("cannot move the cartridge from element {} to {}", from.0, to.0);
         changer.move_medium(from, to).map_err(|e| changer_fault(changer, &what, &e))
     }
@@ -158,7 +170,9 @@ impl Mount {
         self.move_medium(from, bay.address)?;
         match self.is_loaded()? {
             true => Ok(()),
-            false => Err(Fault::later(Blame::Changer, "the cartridge was moved but the drive sees none")),
+            false => {
+                Err(Fault::later(Blame::Changer, "the cartridge was moved but the drive sees none"))
+            }
         }
     }
 
@@ -167,14 +181,18 @@ impl Mount {
         if self.tag_in_drive()?.as_deref() == Some(tag) && self.is_loaded()? {
             return Ok(());
         }
-        let inventory = self.inventory()?.ok_or_else(|| no_changer(&format!("{tag} cannot be fetched")))?;
-        let wanted = VolumeTag::from(tag);
+        let inventory =
+            self.inventory()?.ok_or_else(|| no_changer(&format!("{tag} cannot be fetched")))?;
+        let wanted = VolumeTag::new(tag.as_bytes())
+            .ok_or_else(|| Fault::usage("an empty volume tag names no cartridge"))?;
         match inventory.with_volume_tag(&wanted).as_slice() {
             [one] => self.fetch(one.address),
             [] => Err(Fault::later(Blame::Operator, format!("the library has no cartridge {tag}"))
                 .hint("see `library inventory`; put it into the mail slot or a free slot")),
-            _ => Err(Fault::never(Blame::Operator, format!("the library has two cartridges {tag}"))
-                .hint("take one of them out: they cannot be told apart")),
+            _ => {
+                Err(Fault::never(Blame::Operator, format!("the library has two cartridges {tag}"))
+                    .hint("take one of them out: they cannot be told apart"))
+            }
         }
     }
 
@@ -187,7 +205,10 @@ impl Mount {
             if !label.volume_tag.is_empty() && label.volume_tag != tag {
                 return Err(Fault::never(
                     Blame::Operator,
-                    format!("the cartridge with barcode {tag} says on tape that it is {}", label.volume_tag),
+                    format!(
+                        "the cartridge with barcode {tag} says on tape that it is {}",
+                        label.volume_tag
+                    ),
                 )
                 .hint("somebody changed barcodes; nothing is written until they agree"));
             }
@@ -212,7 +233,8 @@ impl Mount {
     /// other.
     pub fn fetch_untried(&mut self) -> Result<Option<ElementAddress>, Fault> {
         let Some(inventory) = self.inventory()? else { return Ok(None) };
-        let is_cleaning = |e: &Element| e.volume_tag.as_ref().is_some_and(|t| t.to_string().starts_with(CLEANING_PREFIX));
+        let is_cleaning =
+            |e: &Element| e.volume_tag.as_ref().is_some_and(VolumeTag::looks_like_cleaner);
         let next = inventory
             .storage
             .iter()
@@ -236,8 +258,9 @@ impl Mount {
                 return Ok(());
             }
         }
-        Err(Fault::later(Blame::Operator, "there is no blank cartridge left")
-            .hint("put blank cartridges into the library, or release one with `tapioca drive erase`"))
+        Err(Fault::later(Blame::Operator, "there is no blank cartridge left").hint(
+            "put blank cartridges into the library, or release one with `tapioca drive erase`",
+        ))
     }
 
     fn label_blank(&mut self, set: uuid::Uuid, number: u32) -> Result<Reel, Fault> {
@@ -251,6 +274,64 @@ impl Mount {
         };
         let drive = self.lend();
         Reel::initialise(drive, label)
+    }
+}
+
+/// Reading.
+impl Mount {
+    /// The volume that was asked for, or the one in the drive.
+    pub fn first_to_read(&mut self) -> Result<VolumeReader, Fault> {
+        match self.volume.clone() {
+            Some(tag) => self.fetch_tag(&tag)?,
+            None if self.is_loaded()? => {}
+            None => {
+                return Err(Fault::later(Blame::Operator, "there is no cartridge in the drive")
+                    .hint("put one in, or name it with --changer and --volume"));
+            }
+        }
+        self.reader()
+    }
+
+    /// The cartridge with this barcode.
+    pub fn read_tag(&mut self, tag: &str) -> Result<VolumeReader, Fault> {
+        self.fetch_tag(tag)?;
+        self.reader()
+    }
+
+    /// The cartridge in the drive, which must be a volume of ours.
+    pub fn reader(&mut self) -> Result<VolumeReader, Fault> {
+        let found = self.identify()?;
+        let drive = self.drive().name().to_owned();
+        match found {
+            Found::Ours { label, .. } => Ok(VolumeReader::new(self.lend(), label)),
+            Found::Blank => {
+                Err(Fault::never(Blame::Operator, format!("the cartridge in {drive} is blank")))
+            }
+            Found::Foreign { why } => Err(Fault::never(
+                Blame::Operator,
+                format!("the cartridge in {drive} is not ours: {why}"),
+            )),
+        }
+    }
+
+    /// Looks for the volume with this number of a set, trying cartridges it does not know.
+    pub fn read_numbered(&mut self, set: uuid::Uuid, number: u32) -> Result<VolumeReader, Fault> {
+        self.tried.clear();
+        while self.changer.is_some() && self.fetch_untried()?.is_some() {
+            match self.identify()? {
+                Found::Ours { label, .. }
+                    if (label.set_id, label.volume_number) == (set, number) =>
+                {
+                    return Ok(VolumeReader::new(self.lend(), label));
+                }
+                Found::Ours { .. } | Found::Blank | Found::Foreign { .. } => {}
+            }
+        }
+        Err(Fault::later(
+            Blame::Operator,
+            format!("volume {number} of set {set} is needed and not here"),
+        )
+        .hint("put it into the library (or the drive), and name the changer with --changer"))
     }
 }
 
@@ -286,7 +367,10 @@ impl Shelf for Mount {
         let Reel { drive, label, .. } = full;
         self.give_back(drive);
         if self.changer.is_none() {
-            return Err(no_changer(&format!("{} is full and the backup needs another cartridge", label.name())));
+            return Err(no_changer(&format!(
+                "{} is full and the backup needs another cartridge",
+                label.name()
+            )));
         }
         self.put_away()?;
         self.fetch_blank()?;
@@ -296,7 +380,8 @@ impl Shelf for Mount {
 }
 
 fn no_changer(what: &str) -> Fault {
-    Fault::later(Blame::Operator, format!("{what}: no changer was named")).hint("name it with --changer")
+    Fault::later(Blame::Operator, format!("{what}: no changer was named"))
+        .hint("name it with --changer")
 }
 
 fn word(readiness: &Readiness) -> String {

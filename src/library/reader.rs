@@ -55,7 +55,8 @@ pub struct Survey {
 
 /// A volume being read.
 pub struct VolumeReader {
-    drive: Drive,
+    /// Here unless lent back to the mount.
+    drive: Option<Drive>,
     label: Label,
     buffer: Vec<u8>,
     /// Address the drive stands at, when known.
@@ -67,7 +68,13 @@ pub struct VolumeReader {
 impl VolumeReader {
     /// Reads the volume in `drive`, which is known to be `label`.
     pub fn new(drive: Drive, label: Label) -> VolumeReader {
-        VolumeReader { drive, label, buffer: vec![0; BLOCK_BYTES_MAX], next: None, held: None }
+        VolumeReader {
+            drive: Some(drive),
+            label,
+            buffer: vec![0; BLOCK_BYTES_MAX],
+            next: None,
+            held: None,
+        }
     }
 
     /// Who the volume is.
@@ -76,8 +83,19 @@ impl VolumeReader {
     }
 
     /// Lets go of the drive.
-    pub fn into_drive(self) -> Drive {
-        self.drive
+    pub fn into_drive(mut self) -> Drive {
+        self.drive.take().expect("the drive is here unless lent back")
+    }
+
+    /// Gives the drive back to `mount`, so that it can fetch another volume; this reader is then
+    /// good for nothing but its label.
+    pub fn lend_back(&mut self, mount: &mut super::Mount) {
+        self.held = None;
+        self.drive.take().into_iter().for_each(|drive| mount.give_back(drive));
+    }
+
+    fn drive(&mut self) -> &mut Drive {
+        self.drive.as_mut().expect("the drive is here unless lent back")
     }
 
     fn name_block(&self, address: u64) -> String {
@@ -85,13 +103,14 @@ impl VolumeReader {
     }
 
     fn fault(&self, address: u64, error: &ssc::Error) -> Fault {
-        drive_fault(&self.drive, &format!("cannot read {}", self.name_block(address)), error)
+        let drive = self.drive.as_ref().expect("the drive is here unless lent back");
+        drive_fault(drive, &format!("cannot read {}", self.name_block(address)), error)
     }
 
     fn go(&mut self, address: u64) -> Result<(), Fault> {
         if self.next != Some(address) {
             self.next = None;
-            self.drive.locate(BlockAddress(address)).map_err(|e| self.fault(address, &e))?;
+            self.drive().locate(BlockAddress(address)).map_err(|e| self.fault(address, &e))?;
             self.next = Some(address);
         }
         Ok(())
@@ -133,7 +152,8 @@ impl VolumeReader {
     }
 
     fn try_read(&mut self, address: u64) -> Result<Result<usize, Miss>, Fault> {
-        match self.drive.read_block(&mut self.buffer) {
+        let drive = self.drive.as_mut().expect("the drive is here unless lent back");
+        match drive.read_block(&mut self.buffer) {
             Ok(ReadOut::Block(bytes)) => {
                 self.next = Some(address + 1);
                 let checked = block::open(&self.buffer[..bytes])
@@ -164,20 +184,22 @@ impl VolumeReader {
     fn behind_filemark(&mut self, address: u64) -> Result<Option<u64>, Fault> {
         self.go(address)?;
         self.next = None;
-        match self.drive.space_filemarks(1).map_err(|e| self.fault(address, &e))? {
+        match self.drive().space_filemarks(1).map_err(|e| self.fault(address, &e))? {
             Spaced::All => {
-                let position = self.drive.position().map_err(|e| self.fault(address, &e))?;
+                let position = self.drive().position().map_err(|e| self.fault(address, &e))?;
                 self.next = Some(position.block.0);
                 Ok(self.next)
             }
-            Spaced::EndOfData { .. } | Spaced::Filemark { .. } | Spaced::Beginning { .. } => Ok(None),
+            Spaced::EndOfData { .. } | Spaced::Filemark { .. } | Spaced::Beginning { .. } => {
+                Ok(None)
+            }
         }
     }
 
     fn end_of_data(&mut self) -> Result<u64, Fault> {
         self.next = None;
-        self.drive.space_to_end_of_data().map_err(|e| self.fault(0, &e))?;
-        Ok(self.drive.position().map_err(|e| self.fault(0, &e))?.block.0)
+        self.drive().space_to_end_of_data().map_err(|e| self.fault(0, &e))?;
+        Ok(self.drive().position().map_err(|e| self.fault(0, &e))?.block.0)
     }
 
     /// Finds all parts by their first and last blocks.
@@ -210,16 +232,23 @@ impl VolumeReader {
         Ok(survey)
     }
 
-    fn part_end(&mut self, first: u64, after: u64, damage: &mut Vec<String>) -> Result<Option<(u64, PartEnd)>, Fault> {
+    fn part_end(
+        &mut self,
+        first: u64,
+        after: u64,
+        damage: &mut Vec<String>,
+    ) -> Result<Option<(u64, PartEnd)>, Fault> {
         let address = after - 1;
         if address <= first {
             return Ok(None);
         }
         let why = match self.read(address)? {
-            Step::Block(opened) if opened.header.kind == BlockKind::End => match PartEnd::parse(opened.payload) {
-                Ok(end) => return Ok(Some((address, end))),
-                Err(why) => why,
-            },
+            Step::Block(opened) if opened.header.kind == BlockKind::End => {
+                match PartEnd::parse(opened.payload) {
+                    Ok(end) => return Ok(Some((address, end))),
+                    Err(why) => why,
+                }
+            }
             Step::Block(_) => return Ok(None),
             Step::Damaged(why) => why,
             Step::Filemark | Step::EndOfData => "there is none".into(),
@@ -239,10 +268,14 @@ impl VolumeReader {
         while (packed.len() as u64) < end.index_bytes {
             let name = self.name_block(address);
             match self.read(address)? {
-                Step::Block(opened) if opened.header.kind == BlockKind::Index => packed.extend_from_slice(opened.payload),
+                Step::Block(opened) if opened.header.kind == BlockKind::Index => {
+                    packed.extend_from_slice(opened.payload)
+                }
                 Step::Block(_) => return Err(index_fault(&name, "it should hold an index")),
                 Step::Damaged(why) => return Err(index_fault(&name, &why)),
-                Step::Filemark | Step::EndOfData => return Err(index_fault(&name, "the index ends too early")),
+                Step::Filemark | Step::EndOfData => {
+                    return Err(index_fault(&name, "the index ends too early"));
+                }
             }
             address += 1;
         }

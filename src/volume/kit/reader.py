@@ -336,23 +336,18 @@ class TapeSource:
             count, address = count + 1, self.position
 
     def layout(self):
-        self.position = None
+        self.position, found = None, []
         self.drive.seek(0)
-        count = start = 0
-        while True:
+        start, more = 0, True
+        while more:
             more = self.drive.next_file()
             after = self.drive.tell()
             end = after - 1 if more else after
-            if end > start:
-                yield_file = TapeFile(count, start, end)
-                yield yield_file
-                if self.position is not None:                   # somebody read in between
-                    self.position = None
-                    if more:
-                        self.drive.seek(after)
-            if end <= start or not more:
-                return
-            count, start = count + 1, after
+            if end <= start:
+                break
+            found.append(TapeFile(len(found), start, end))
+            start = after
+        return found
 
     def read_from(self, address):
         failures, self.ended = 0, False
@@ -411,7 +406,6 @@ class Volume:
         self.size = source.block_size
         self.name = show_name(source.name)
         self.label = self.page = None
-        self.page_crc = None
         for address, raw, _ in source.read_from(0):
             if address > 1:
                 break
@@ -428,7 +422,6 @@ class Volume:
     def _learn(self, address, raw):
         try:
             if address == 0:
-                self.page_crc = zlib.crc32(raw)
                 self.page = open_page(raw)
             else:
                 block = open_block(raw, self.size)
@@ -439,7 +432,7 @@ class Volume:
 
     def _learn_from_blocks(self):
         """Without page and label, the first good block tells the set."""
-        for file in list(self.source.layout()):
+        for file in self.source.layout():
             for tries, (_, raw, _) in enumerate(self.source.read_from(file.start)):
                 try:
                     block = open_block(raw or b"", self.size)
@@ -480,7 +473,7 @@ class Volume:
     def parts(self):
         """Every part on the volume, from the first and last blocks of each file if these will do."""
         found = []
-        for file in list(self.source.layout()):
+        for file in self.source.layout():
             if file.number == 0:
                 continue
             part = self._part_by_its_ends(file)
@@ -832,6 +825,7 @@ class Command:
 
     def __init__(self, options):
         self.options, self.failed = options, False
+        self.notes = set()
         self.out = sys.stdout.buffer
 
     def say(self, text):
@@ -916,12 +910,14 @@ class Command:
             streams = [pick(streams, self.options.stream)]
         raw = os.fsencode(self.options.path)
         found = self._search(streams, raw)
-        if not found:
+        if not found and b"\\" in raw:
             try:
                 found = self._search(streams, unescape(raw))    # as `list` shows it
             except Bad:
                 pass
         if not found:
+            for trouble in sorted(self.notes):
+                print("reader.py: note: %s" % trouble, file=sys.stderr)
             raise Bad("no entry %s in the indexes" % safe(raw))
         if len({id(stream) for stream, _ in found}) > 1:
             raise Bad("%s is in more than one stream, choose with --stream: %s" % (
@@ -941,7 +937,7 @@ class Command:
                             entry = self._match(line, path)
                             found += [(stream, entry)] if entry else []
                 except Bad as bad:
-                    print("reader.py: note: %s" % bad, file=sys.stderr)
+                    self.notes.add(str(bad))
         return found
 
     @staticmethod
