@@ -3,11 +3,11 @@
 //! Owns the walk over blocks: where the drive stands, retries of a block that does not read well,
 //! and the [`survey`](VolumeReader::survey) of a volume's parts by their first and last blocks.
 
-use scsi::BlockAddress;
+use scsi::{BlockAddress, SenseKey};
 use ssc::{Drive, ReadOut, Spaced};
 
 use super::fault::drive_fault;
-use crate::stream::Fault;
+use crate::stream::{Blame, Fault};
 use crate::volume::block::{self, Opened};
 use crate::volume::index;
 use crate::volume::part::{PartBegin, PartEnd};
@@ -107,13 +107,22 @@ impl VolumeReader {
         drive_fault(drive, &format!("cannot read {}", self.name_block(address)), error)
     }
 
-    fn go(&mut self, address: u64) -> Result<(), Fault> {
-        if self.next != Some(address) {
-            self.next = None;
-            self.drive().locate(BlockAddress(address)).map_err(|e| self.fault(address, &e))?;
-            self.next = Some(address);
+    fn go(&mut self, address: u64) -> Result<Result<(), Miss>, Fault> {
+        if self.next == Some(address) {
+            return Ok(Ok(()));
         }
-        Ok(())
+        self.next = None;
+        match self.drive().locate(BlockAddress(address)) {
+            Ok(()) => self.next = Some(address),
+            Err(error) if error.sense().is_some_and(|s| s.key == SenseKey::BlankCheck) => {
+                return Ok(Err(Miss::EndOfData));
+            }
+            Err(error @ ssc::Error::Medium { .. }) => {
+                return Ok(Err(Miss::Damaged(error.to_string())));
+            }
+            Err(error) => return Err(self.fault(address, &error)),
+        }
+        Ok(Ok(()))
     }
 
     /// Reads what lies at `address`. A block that does not read well is tried again before it is
@@ -127,8 +136,11 @@ impl VolumeReader {
             let mut tries = READ_TRIES;
             loop {
                 self.held = None;
-                self.go(address)?;
-                let why = match self.try_read(address)? {
+                let attempt = match self.go(address)? {
+                    Ok(()) => self.try_read(address)?,
+                    Err(miss) => Err(miss),
+                };
+                let why = match attempt {
                     Ok(bytes) => {
                         self.held = Some((address, bytes));
                         break;
@@ -182,7 +194,15 @@ impl VolumeReader {
 
     /// Address behind the next filemark from `address` on; `None` when data ends without one.
     fn behind_filemark(&mut self, address: u64) -> Result<Option<u64>, Fault> {
-        self.go(address)?;
+        if let Err(miss) = self.go(address)? {
+            return match miss {
+                Miss::EndOfData | Miss::Filemark => Ok(None),
+                Miss::Damaged(why) => Err(Fault::never(
+                    Blame::Medium,
+                    format!("cannot go to {}: {why}", self.name_block(address)),
+                )),
+            };
+        }
         self.next = None;
         match self.drive().space_filemarks(1).map_err(|e| self.fault(address, &e))? {
             Spaced::All => {
@@ -291,6 +311,6 @@ enum Miss {
 }
 
 fn index_fault(block: &str, why: &str) -> Fault {
-    Fault::never(crate::stream::Blame::Medium, format!("cannot read an index: {block}: {why}"))
+    Fault::never(Blame::Medium, format!("cannot read an index: {block}: {why}"))
         .hint("the data may still be good: read the whole stream instead of single files")
 }

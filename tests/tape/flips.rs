@@ -1,0 +1,1 @@
+//! Each byte of a volume, turned over.
