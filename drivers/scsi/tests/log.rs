@@ -6,9 +6,10 @@ mod common;
 use common::{load, log_page};
 use scsi::log::{LogPage, supported_pages, walk};
 use scsi::log_pages::{
-    Activity, CapacityUnit, DeviceStatus, ErrorCounters, Mount, SequentialAccess, TapeAlerts,
-    TapeCapacity, VolumeStatistics, partition_records, tape_alert_response,
+    Activity, CapacityUnit, DeviceStatus, ErrorCounters, SequentialAccess, TapeAlerts,
+    TapeCapacity, tape_alert_response,
 };
+use scsi::statistics::{DeviceStatistics, Mount, VolumeStatistics, partition_records};
 use scsi::{Error, Partition};
 
 fn page(name: &str) -> LogPage {
@@ -233,6 +234,52 @@ fn device_status_of_a_calibrating_drive() {
     // Vendor parameters alone say nothing of the state.
     let vendor = load("log11-hp-ultrium6-35gd-parameters-8000-8010");
     assert!(DeviceStatus::decode(&log_page(0x11, &vendor)).is_err());
+}
+
+/// The HP drive repeats its state in parameter 8000h; its owner also published the decoded flags:
+/// MACC, DINIT, MPRSNT, MSTD, MTHRD, MOUNTED, all else 0, no activity.
+#[test]
+fn device_status_of_a_real_drive() {
+    let (parameters, _) = walk(&load("log11-hp-ultrium6-35gd-parameters-8000-8010"));
+    let state = &parameters[0].value[..4];
+    let page = log_page(0x11, &[&[0, 0, 3, 4], state].concat());
+    let status = DeviceStatus::decode(&page).unwrap();
+    let expected = DeviceStatus {
+        removal_prevented: false,
+        memory_accessible: true,
+        compressing: false,
+        write_protected: false,
+        cleaning_requested: false,
+        cleaning_required: false,
+        initialised: true,
+        in_transition: false,
+        present: true,
+        seated: true,
+        threaded: true,
+        mounted: true,
+        activity: Activity::Idle,
+        alert_changed: false,
+        recovery_requested: false,
+        encryption_service: false,
+        polling_delay_ms: None,
+        truncated: false,
+    };
+    assert_eq!(status, expected);
+}
+
+#[test]
+fn device_statistics() {
+    let mut parameters = Vec::new();
+    for (code, value) in [(0u8, 554u32), (1, 3), (2, 40_000), (4, 7_000_000), (0x0c, 21)] {
+        parameters.extend_from_slice(&[0, code, 3, 4]);
+        parameters.extend_from_slice(&value.to_be_bytes());
+    }
+    parameters.extend_from_slice(b"\0\x41\x01\x0aHUJ808A5L4");
+    let drive = DeviceStatistics::decode(&log_page(0x14, &parameters)).unwrap();
+    assert_eq!((drive.loads, drive.cleanings), (Some(554), Some(3)));
+    assert_eq!((drive.power_on_hours, drive.metres), (Some(40_000), Some(7_000_000)));
+    assert_eq!((drive.power_cycles, drive.hard_read_errors), (Some(21), None));
+    assert_eq!(drive.serial.as_deref(), Some("HUJ808A5L4"));
 }
 
 #[test]

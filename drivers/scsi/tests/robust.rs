@@ -12,8 +12,7 @@ use scsi::element::ElementStatus;
 use scsi::inquiry::Inquiry;
 use scsi::log::{LogPage, supported_pages, walk};
 use scsi::log_pages::{
-    DeviceStatus, ErrorCounters, SequentialAccess, TapeAlerts, TapeCapacity, VolumeStatistics,
-    partition_records, tape_alert_response,
+    DeviceStatus, ErrorCounters, SequentialAccess, TapeAlerts, TapeCapacity, tape_alert_response,
 };
 use scsi::mode::ModeParameters;
 use scsi::mode_pages::{
@@ -22,6 +21,7 @@ use scsi::mode_pages::{
 };
 use scsi::opcodes::{OneCommand, SupportedCommands};
 use scsi::position::{BlockLimits, BufferPosition, LongPosition};
+use scsi::statistics::{DeviceStatistics, VolumeStatistics, partition_records};
 use scsi::vpd::{self, DeviceIdentification, ExtendedInquiry, TapeCapabilities};
 use scsi::{Sense, VolumeTag};
 
@@ -155,6 +155,7 @@ fn logs(b: &[u8], note: &mut impl FnMut(String)) {
     note(format!("{:?} {:?}", DeviceStatus::decode(b), tape_alert_response(b)));
     note(format!("{:?} {:?}", TapeAlerts::decode(b), TapeCapacity::decode(b)));
     note(format!("{:?} {:?}", VolumeStatistics::decode(b), partition_records(b)));
+    note(format!("{:?}", DeviceStatistics::decode(b)));
 }
 
 fn modes(b: &[u8], note: &mut impl FnMut(String)) {
