@@ -11,7 +11,7 @@ use crate::stream::{Blame, Fault};
 use crate::volume::block::{self, Opened};
 use crate::volume::index;
 use crate::volume::part::{PartBegin, PartEnd};
-use crate::volume::{BLOCK_BYTES_MAX, BlockKind, Label};
+use crate::volume::{BLOCK_BYTES_MAX, BlockKind, Damage, Label};
 
 /// How often a block that does not read well is read again.
 const READ_TRIES: u32 = 3;
@@ -132,29 +132,25 @@ impl VolumeReader {
     ///
     /// The drive or the way to it; damage of the medium is part of the answer.
     pub fn read(&mut self, address: u64) -> Result<Step<'_>, Fault> {
-        if self.held.is_none_or(|(held, _)| held != address) {
-            let mut tries = READ_TRIES;
-            loop {
-                self.held = None;
-                let attempt = match self.go(address)? {
-                    Ok(()) => self.try_read(address)?,
-                    Err(miss) => Err(miss),
-                };
-                let why = match attempt {
-                    Ok(bytes) => {
+        let mut tries = READ_TRIES;
+        while self.held.is_none_or(|(held, _)| held != address) {
+            let why = match self.fetch(address)? {
+                Ok(bytes) => match self.judge(address, bytes) {
+                    Ok(()) => {
                         self.held = Some((address, bytes));
                         break;
                     }
-                    Err(Miss::Filemark) => return Ok(Step::Filemark),
-                    Err(Miss::EndOfData) => return Ok(Step::EndOfData),
-                    Err(Miss::Damaged(why)) => why,
-                };
-                tries -= 1;
-                if tries == 0 {
-                    return Ok(Step::Damaged(why));
-                }
-                self.next = None;
+                    Err(damage) => damage.to_string(),
+                },
+                Err(Miss::Filemark) => return Ok(Step::Filemark),
+                Err(Miss::EndOfData) => return Ok(Step::EndOfData),
+                Err(Miss::Damaged(why)) => why,
+            };
+            tries -= 1;
+            if tries == 0 {
+                return Ok(Step::Damaged(why));
             }
+            self.next = None;
         }
         let length = self.held.map_or(0, |(_, bytes)| bytes);
         Ok(match block::open(&self.buffer[..length]) {
@@ -163,31 +159,39 @@ impl VolumeReader {
         })
     }
 
-    fn try_read(&mut self, address: u64) -> Result<Result<usize, Miss>, Fault> {
+    fn judge(&self, address: u64, bytes: usize) -> Result<(), Damage> {
+        block::open(&self.buffer[..bytes])?.header.belongs(self.label.set_id, address)
+    }
+
+    /// The block at `address` as the drive gives it, good or not.
+    pub(super) fn raw(&mut self, address: u64) -> Result<Result<&[u8], String>, Fault> {
+        Ok(match self.fetch(address)? {
+            Ok(bytes) => Ok(&self.buffer[..bytes]),
+            Err(Miss::Filemark) => Err("a filemark stands there".into()),
+            Err(Miss::EndOfData) => Err("nothing is there".into()),
+            Err(Miss::Damaged(why)) => Err(why),
+        })
+    }
+
+    fn fetch(&mut self, address: u64) -> Result<Result<usize, Miss>, Fault> {
+        self.held = None;
+        if let Err(miss) = self.go(address)? {
+            return Ok(Err(miss));
+        }
         let drive = self.drive.as_mut().expect("the drive is here unless lent back");
-        match drive.read_block(&mut self.buffer) {
-            Ok(ReadOut::Block(bytes)) => {
-                self.next = Some(address + 1);
-                let checked = block::open(&self.buffer[..bytes])
-                    .and_then(|opened| opened.header.belongs(self.label.set_id, address));
-                Ok(checked.map(|()| bytes).map_err(|damage| Miss::Damaged(damage.to_string())))
-            }
-            Ok(ReadOut::Filemark) => {
-                self.next = Some(address + 1);
-                Ok(Err(Miss::Filemark))
-            }
-            Ok(ReadOut::EndOfData | ReadOut::EndOfMedium) => {
-                self.next = None;
-                Ok(Err(Miss::EndOfData))
-            }
+        let read = drive.read_block(&mut self.buffer);
+        self.next = match &read {
+            Ok(ReadOut::Block(_) | ReadOut::Filemark) => Some(address + 1),
+            _ => None,
+        };
+        match read {
+            Ok(ReadOut::Block(bytes)) => Ok(Ok(bytes)),
+            Ok(ReadOut::Filemark) => Ok(Err(Miss::Filemark)),
+            Ok(ReadOut::EndOfData | ReadOut::EndOfMedium) => Ok(Err(Miss::EndOfData)),
             Ok(ReadOut::TooLong { actual }) => {
-                self.next = None;
                 Ok(Err(Miss::Damaged(format!("{actual} bytes long, which no block is"))))
             }
-            Err(error @ ssc::Error::Medium { .. }) => {
-                self.next = None;
-                Ok(Err(Miss::Damaged(error.to_string())))
-            }
+            Err(error @ ssc::Error::Medium { .. }) => Ok(Err(Miss::Damaged(error.to_string()))),
             Err(error) => Err(self.fault(address, &error)),
         }
     }
