@@ -70,7 +70,7 @@ impl Extras {
             return self.sparse.take(what, value);
         }
         if let Some(attribute) = key.strip_prefix(b"SCHILY.xattr.") {
-            return self.xattr(attribute, value);
+            return self.xattr(&unescaped(attribute), value);
         }
         // The same attributes again, in a form that survives transcoding; the plain form wins.
         if let Some(attribute) = key.strip_prefix(b"LIBARCHIVE.xattr.") {
@@ -113,6 +113,22 @@ fn name(value: &[u8]) -> Option<Option<Vec<u8>>> {
 
 fn device(value: &[u8]) -> Option<u32> {
     decimal(value)?.try_into().ok()
+}
+
+/// Undoes what the writer of `SCHILY.xattr` keywords does to `=` and `%`.
+fn unescaped(name: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let [first, tail @ ..] = rest {
+        let (byte, left) = match rest {
+            [b'%', b'3', b'D', left @ ..] => (b'=', left),
+            [b'%', b'2', b'5', left @ ..] => (b'%', left),
+            _ => (*first, tail),
+        };
+        out.push(byte);
+        rest = left;
+    }
+    out
 }
 
 fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {
@@ -166,16 +182,19 @@ mod tests {
 
     #[test]
     fn records_may_hold_any_byte() {
-        let extras = taken(b"25 SCHILY.xattr.user.a=\0\n\n19 path=x\xff=\ny z 9\n").unwrap();
-        assert_eq!(extras.xattrs[&b"user.a"[..]], b"\0\n");
-        assert_eq!(extras.path.unwrap(), b"x\xff=\ny z 9".to_vec());
+        let extras =
+            taken(b"24 SCHILY.xattr.user.a=\0\n\n19 path=x\xff=\ny z 9\n").map(|_| ()).unwrap_err();
+        assert!(extras.contains("malformed"), "the first length is one short");
+        let extras = taken(b"27 SCHILY.xattr.user.a=\0\n=\n16 path=x\xff=\ny z\n").unwrap();
+        assert_eq!(extras.xattrs[&b"user.a"[..]], b"\0\n=");
+        assert_eq!(extras.path.unwrap(), b"x\xff=\ny z");
     }
 
     #[test]
     fn the_plain_form_of_an_attribute_wins() {
-        let extras = taken(b"36 LIBARCHIVE.xattr.user.%61=AAECAw==\n").unwrap();
+        let extras = taken(b"38 LIBARCHIVE.xattr.user.%61=AAECAw==\n").unwrap();
         assert_eq!(extras.xattrs[&b"user.a"[..]], [0, 1, 2, 3]);
-        let both = b"25 SCHILY.xattr.user.a=xy\n34 LIBARCHIVE.xattr.user.a=AAECAw==\n";
+        let both = b"26 SCHILY.xattr.user.a=xy\n32 LIBARCHIVE.xattr.user.a=AAEC\n";
         assert_eq!(taken(both).unwrap().xattrs[&b"user.a"[..]], b"xy");
     }
 
