@@ -1,1 +1,3 @@
 //! Sources make streams.
+
+pub mod filesys;
