@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::Done;
+use super::filesys::SrcFilesys;
 use super::tape::{SinkTape, SrcTape};
 use crate::parts::sink::null::Null;
 use crate::plumb::pipe::{self, Channels};
@@ -11,6 +12,9 @@ use crate::stream::Fault;
 /// Every component of the gluepot.
 #[derive(Subcommand)]
 pub(super) enum Component {
+    /// Take file trees as a pax archive
+    #[command(name = "src_filesys")]
+    SrcFilesys(Box<SrcFilesys>),
     /// Check a stream and forget it
     #[command(name = "sink_null")]
     SinkNull,
@@ -23,6 +27,7 @@ pub(super) enum Component {
 impl Component {
     pub(super) fn name(&self) -> &'static str {
         match self {
+            Component::SrcFilesys(_) => "src_filesys",
             Component::SinkNull => "sink_null",
             Component::SinkTape(_) => "sink_tape",
             Component::SrcTape(_) => "src_tape",
@@ -32,6 +37,7 @@ impl Component {
     pub(super) fn run(self, channels: Channels) -> Result<Done, Fault> {
         let name = self.name();
         let left_out = match self {
+            Component::SrcFilesys(args) => pipe::run_source(name, &mut args.source()?, channels)?,
             Component::SinkNull => pipe::run_sink(&mut Null, channels)?,
             Component::SinkTape(args) => pipe::run_sink(&mut args.sink()?, channels)?,
             Component::SrcTape(args) => pipe::run_source(name, &mut args.source()?, channels)?,

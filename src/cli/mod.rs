@@ -5,6 +5,7 @@
 //! 111 may work later. Data goes to standard output, words to standard error.
 
 mod component;
+mod filesys;
 mod tape;
 
 use std::ffi::OsString;

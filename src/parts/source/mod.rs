@@ -1,3 +1,4 @@
 //! Sources make streams.
 
+pub mod filesys;
 pub mod tape;
