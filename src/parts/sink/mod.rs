@@ -1,3 +1,4 @@
 //! Sinks keep streams.
 
+pub mod filesys;
 pub mod null;
