@@ -170,11 +170,6 @@ impl Draft {
         }
     }
 
-    /// The directory the draft is for.
-    pub fn dir(&self) -> &Dir {
-        &self.dir
-    }
-
     fn rename(mut self, to: &[u8], existing: Existing) -> Result<Installed, Errno> {
         let State::Named { name, twin, .. } = &self.state else { return Err(Errno::BADF) };
         let flags = match existing {
