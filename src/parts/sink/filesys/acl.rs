@@ -1,172 +1,95 @@
-//! POSIX ACLs from archive text to the kernel's bytes.
+//! ACLs of a member as the attributes of a file.
 //!
-//! Owns the translation of the text form (POSIX.1e draft 17, section 23.3.1; archives write it in
-//! `SCHILY.acl.*` records, some with the numeric id as a fourth field) to the value of the
-//! attributes `system.posix_acl_access` and `system.posix_acl_default`. Little-endian:
-//!
-//! ```text
-//! 0  4  version  2
-//! then, for each entry, sorted by tag and id:
-//! 0  2  tag      1 owner, 2 user, 4 owning group, 8 group, 10h mask, 20h other
-//! 2  2  permissions  4 read, 2 write, 1 execute
-//! 4  4  id       FFFFFFFFh where the tag has none
-//! ```
+//! Owns the names of the attributes and whose id a name in an ACL becomes: as with owners, a name
+//! known on this host wins over the number behind it. The bytes are [`crate::pax::acl`]'s.
 
 use super::owners::Owners;
+use crate::pax::acl::{Who, xattr_of};
 
 /// The attribute that holds an access ACL.
 pub(super) const ACCESS: &[u8] = b"system.posix_acl_access";
 /// The attribute that holds a directory's default ACL.
 pub(super) const DEFAULT: &[u8] = b"system.posix_acl_default";
 
-/// Entries an ACL may have; file systems hold far fewer.
-const ENTRIES_MAX: usize = 8192;
+/// Bytes of the version, and of an entry.
+const VERSION_BYTES: usize = 4;
+const ENTRY_BYTES: usize = 8;
 
-const VERSION: u32 = 2;
-const NO_ID: u32 = u32::MAX;
+/// Why an ACL cannot be set.
+pub(super) const NONSENSE: &str = "not an ACL, or it names somebody unknown here";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Tag {
-    Owner = 0x01,
-    User = 0x02,
-    OwningGroup = 0x04,
-    Group = 0x08,
-    Mask = 0x10,
-    Other = 0x20,
-}
-
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
-    tag: Tag,
-    id: u32,
-    permissions: u16,
-}
-
-/// The kernel's bytes for an access ACL. `Ok(None)`: it says no more than the mode does. The error
-/// is the entry that makes no sense.
-pub(super) fn access(text: &[u8], owners: &mut Owners) -> Result<Option<Vec<u8>>, String> {
-    let entries = entries(text, owners)?;
-    let base = |e: &Entry| matches!(e.tag, Tag::Owner | Tag::OwningGroup | Tag::Other);
-    Ok((!entries.iter().all(base)).then(|| pack(&entries)))
-}
-
-/// The kernel's bytes for a default ACL. `Ok(None)`: it is empty.
-pub(super) fn default(text: &[u8], owners: &mut Owners) -> Result<Option<Vec<u8>>, String> {
-    let entries = entries(text, owners)?;
-    Ok((!entries.is_empty()).then(|| pack(&entries)))
-}
-
-fn entries(text: &[u8], owners: &mut Owners) -> Result<Vec<Entry>, String> {
-    let text = String::from_utf8_lossy(text);
-    let mut entries = Vec::new();
-    for part in text.split([',', '\n']) {
-        let part = part.split('#').next().unwrap_or_default().trim();
-        if part.is_empty() {
-            continue;
-        }
-        let entry = entry(part, owners).ok_or_else(|| format!("not an ACL entry: {part:?}"))?;
-        entries.push(entry);
-        if entries.len() > ENTRIES_MAX {
-            return Err(format!("an ACL of over {ENTRIES_MAX} entries"));
-        }
+/// The kernel's bytes for an access ACL; empty when it says no more than the mode does (owner,
+/// group, other). `None` for nonsense.
+pub(super) fn access(text: &[u8], owners: &mut Owners) -> Option<Vec<u8>> {
+    let mut bytes = bytes(text, owners)?;
+    if bytes.len() <= VERSION_BYTES + 3 * ENTRY_BYTES {
+        bytes.clear();
     }
-    entries.sort();
-    Ok(entries)
+    Some(bytes)
 }
 
-fn pack(entries: &[Entry]) -> Vec<u8> {
-    let mut bytes = VERSION.to_le_bytes().to_vec();
-    for entry in entries {
-        bytes.extend_from_slice(&(entry.tag as u16).to_le_bytes());
-        bytes.extend_from_slice(&entry.permissions.to_le_bytes());
-        bytes.extend_from_slice(&entry.id.to_le_bytes());
+/// The kernel's bytes for a default ACL; empty when it has no entries. `None` for nonsense.
+pub(super) fn default(text: &[u8], owners: &mut Owners) -> Option<Vec<u8>> {
+    let mut bytes = bytes(text, owners)?;
+    if bytes.len() == VERSION_BYTES {
+        bytes.clear();
     }
-    bytes
+    Some(bytes)
 }
 
-fn entry(text: &str, owners: &mut Owners) -> Option<Entry> {
-    let fields: Vec<&str> = text.split(':').map(str::trim).collect();
-    let (word, name, permissions, id) = match *fields.as_slice() {
-        [word, permissions] => (word, "", permissions, None),
-        [word, name, permissions] => (word, name, permissions, None),
-        [word, name, permissions, id] => (word, name, permissions, Some(id.parse().ok()?)),
-        _ => return None,
-    };
-    let (tag, id) = tag_and_id(word, name, id, owners)?;
-    Some(Entry { tag, id, permissions: bits(permissions)? })
+fn bytes(text: &[u8], owners: &mut Owners) -> Option<Vec<u8>> {
+    let text = names_first(text, owners);
+    xattr_of(&text, &mut |who, name| lookup(owners, who, name))
 }
 
-fn tag_and_id(
-    word: &str,
-    name: &str,
-    id: Option<u32>,
-    owners: &mut Owners,
-) -> Option<(Tag, u32)> {
-    let id = id.or_else(|| name.parse().ok());
-    match (word, name) {
-        ("user" | "u", "") => Some((Tag::Owner, NO_ID)),
-        ("group" | "g", "") => Some((Tag::OwningGroup, NO_ID)),
-        ("mask" | "m", "") => Some((Tag::Mask, NO_ID)),
-        ("other" | "o", "") => Some((Tag::Other, NO_ID)),
-        ("user" | "u", name) => Some((Tag::User, owners.user(name.as_bytes(), id)?)),
-        ("group" | "g", name) => Some((Tag::Group, owners.group(name.as_bytes(), id)?)),
-        _ => None,
+fn lookup(owners: &mut Owners, who: Who, name: &[u8]) -> Option<u32> {
+    match who {
+        Who::User => owners.user(name, None),
+        Who::Group => owners.group(name, None),
     }
 }
 
-fn bits(text: &str) -> Option<u16> {
-    text.bytes().try_fold(0, |bits, byte| match byte {
-        b'r' => Some(bits | 4),
-        b'w' => Some(bits | 2),
-        b'x' => Some(bits | 1),
-        b'-' => Some(bits),
-        _ => None,
-    })
+/// The text without the numbers of those whose names are known here.
+fn names_first(text: &[u8], owners: &mut Owners) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for entry in text.split(|&b| b == b',' || b == b'\n') {
+        let fields: Vec<&[u8]> = entry.split(|&b| b == b':').collect();
+        let known = match *fields.as_slice() {
+            [b"user" | b"u", name, _, _] => lookup(owners, Who::User, name).is_some(),
+            [b"group" | b"g", name, _, _] => lookup(owners, Who::Group, name).is_some(),
+            _ => false,
+        };
+        out.extend_from_slice(&fields[..fields.len() - usize::from(known)].join(&b':'));
+        out.push(b'\n');
+    }
+    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn plain(text: &[u8]) -> Result<Option<Vec<u8>>, String> {
-        access(text, &mut Owners::new(true))
+    /// The id of the second entry, a named user's.
+    fn second_id(text: &[u8], numeric: bool) -> u32 {
+        let bytes = access(text, &mut Owners::new(numeric)).unwrap();
+        u32::from_le_bytes(std::array::from_fn(|i| bytes[VERSION_BYTES + ENTRY_BYTES + 4 + i]))
     }
 
     #[test]
-    fn text_becomes_the_kernels_bytes_in_order() {
-        let bytes = plain(b"user::rw-,other::r--,group::r-x\nmask::rwx,user:1000:r--").unwrap();
-        let wanted = [
-            &[2, 0, 0, 0][..],
-            &[1, 0, 6, 0, 255, 255, 255, 255],
-            &[2, 0, 4, 0, 232, 3, 0, 0],
-            &[4, 0, 5, 0, 255, 255, 255, 255],
-            &[16, 0, 7, 0, 255, 255, 255, 255],
-            &[32, 0, 4, 0, 255, 255, 255, 255],
-        ]
-        .concat();
-        assert_eq!(bytes.unwrap(), wanted);
-    }
-
-    #[test]
-    fn the_fourth_field_is_the_id() {
-        let bytes = plain(b"user::rw-,user:nobody-we-know:r--:77,group::---,mask::r--,other::---");
-        assert_eq!(bytes.unwrap().unwrap()[4 + 8 + 4..][..4], [77, 0, 0, 0]);
+    fn a_known_name_wins_over_its_number() {
+        let text = b"user::rw-,user:root:r--:77,group::---,mask::r--,other::---";
+        assert_eq!(second_id(text, false), 0);
+        assert_eq!(second_id(text, true), 77);
+        let stranger = b"user::rw-,user:nobody we know:r--:77,group::---,mask::r--,other::---";
+        assert_eq!(second_id(stranger, false), 77);
     }
 
     #[test]
     fn what_the_mode_says_needs_no_acl() {
-        assert_eq!(plain(b"user::rw-,group::r--,other::---").unwrap(), None);
-        assert_eq!(plain(b"").unwrap(), None);
-        let default = |text: &[u8]| default(text, &mut Owners::new(true)).unwrap();
-        assert_eq!(default(b"user::rwx,group::r-x,other::---").unwrap().len(), 4 + 3 * 8);
-        assert_eq!(default(b" "), None);
-    }
-
-    #[test]
-    fn nonsense_is_refused() {
-        for bad in [&b"user::rwz"[..], b"who::rwx", b"user:a:b:c:d", b"user", b"user:x:r--:y"] {
-            assert!(plain(bad).is_err(), "{bad:?} was taken");
-        }
-        assert!(plain(&b"user:1:r--,".repeat(ENTRIES_MAX + 1)).is_err());
+        let owners = &mut Owners::new(true);
+        assert_eq!(access(b"user::rw-,group::r--,other::---", owners), Some(Vec::new()));
+        assert_eq!(default(b"user::rwx,group::r-x,other::---", owners).unwrap().len(), 28);
+        assert_eq!(default(b" ", owners), Some(Vec::new()));
+        assert_eq!(access(b"who::rwx", owners), None);
     }
 }

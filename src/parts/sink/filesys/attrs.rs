@@ -43,9 +43,8 @@ impl Attrs {
     /// The attributes of a member, with owners as ids of this host.
     pub fn of(member: &Member, owners: &mut Owners) -> Attrs {
         let id = |id: u64| u32::try_from(id).ok();
-        let plain = member.xattrs.is_empty()
-            && member.acl_access.is_none()
-            && member.acl_default.is_none();
+        let plain =
+            member.xattrs.is_empty() && member.acl_access.is_none() && member.acl_default.is_none();
         let extra = (!plain).then(|| {
             let xattrs = member.xattrs.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
             let (access, default) = (member.acl_access.clone(), member.acl_default.clone());
@@ -112,9 +111,7 @@ impl Object<'_> {
     fn set_times(self, times: &Timestamps) -> Result<(), Errno> {
         match self {
             Object::Open(fd) => rustix::fs::futimens(fd, times),
-            Object::Node(fd) => {
-                rustix::fs::utimensat(CWD, proc_path(fd), times, AtFlags::empty())
-            }
+            Object::Node(fd) => rustix::fs::utimensat(CWD, proc_path(fd), times, AtFlags::empty()),
             Object::Symlink(dir, name) => {
                 rustix::fs::utimensat(dir, name, times, AtFlags::SYMLINK_NOFOLLOW)
             }
@@ -216,7 +213,7 @@ impl Setter {
         let ours = attrs.uid == Some(self.uid);
         // One of our own files may go to any group we are in.
         let group = ours && gid.is_some() && object.chown(None, gid).is_ok();
-        if !(ours && group) && !self.keep_owner {
+        if !(self.keep_owner || ours && group) {
             report.note("owners not restored: only root can give files away", path);
         }
         (ours, group)
@@ -238,13 +235,14 @@ impl Setter {
         let access = access.map(|text| acl::access(text, &mut self.owners));
         let default = default.map(|text| acl::default(text, &mut self.owners));
         for (name, value) in [(acl::ACCESS, access), (acl::DEFAULT, default)] {
-            match value.transpose().map(Option::flatten) {
-                Ok(Some(value)) => {
+            match value.unwrap_or(Some(Vec::new())) {
+                Some(value) if !value.is_empty() => {
                     tell(report, path, "ACLs", object.set_xattr(name, &value));
                 }
-                Ok(None) if fresh.is_some() || matches!(object, Object::Symlink(..)) => {}
-                Ok(None) => remove_acl(object, name, path, report),
-                Err(why) => report.failed("ACLs", path, why),
+                // A new file has none to be removed.
+                Some(_) if fresh.is_some() || matches!(object, Object::Symlink(..)) => {}
+                Some(_) => remove_acl(object, name, path, report),
+                None => report.failed("ACLs", path, acl::NONSENSE),
             }
         }
     }

@@ -143,7 +143,11 @@ fn link(fd: &OwnedFd, dir: &Dir, name: &[u8]) -> Result<(), Errno> {
 enum State {
     Nameless(OwnedFd),
     /// `twin`: the object has another name, maybe the very one it shall get.
-    Named { name: Vec<u8>, fd: Option<OwnedFd>, twin: bool },
+    Named {
+        name: Vec<u8>,
+        fd: Option<OwnedFd>,
+        twin: bool,
+    },
     Over,
 }
 
@@ -192,8 +196,8 @@ impl Draft {
             Err(error) => return Err(error),
         }
         // Renaming one name of a file over another of the same file does nothing (rename(2)).
-        let left_behind = *twin
-            && rustix::fs::statat(&*self.dir, &**name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+        let left_behind =
+            *twin && rustix::fs::statat(&*self.dir, &**name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
         if !left_behind {
             self.state = State::Over;
         }

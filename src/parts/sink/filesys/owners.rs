@@ -28,21 +28,15 @@ impl Owners {
 
     /// The user called `name` here, else number `id`, if that is one.
     pub fn user(&mut self, name: &[u8], id: Option<u32>) -> Option<u32> {
-        let known = self.numeric.then_some(None).unwrap_or_else(|| {
-            remembered(&mut self.users, name, |n| {
-                User::from_name(n).map(|u| u.map(|u| u.uid.as_raw()))
-            })
-        });
+        let look_up = |n: &str| User::from_name(n).map(|u| u.map(|u| u.uid.as_raw()));
+        let known = if self.numeric { None } else { remembered(&mut self.users, name, look_up) };
         known.or(id).filter(|&id| id <= ID_MAX)
     }
 
     /// The group called `name` here, else number `id`, if that is one.
     pub fn group(&mut self, name: &[u8], id: Option<u32>) -> Option<u32> {
-        let known = self.numeric.then_some(None).unwrap_or_else(|| {
-            remembered(&mut self.groups, name, |n| {
-                Group::from_name(n).map(|g| g.map(|g| g.gid.as_raw()))
-            })
-        });
+        let look_up = |n: &str| Group::from_name(n).map(|g| g.map(|g| g.gid.as_raw()));
+        let known = if self.numeric { None } else { remembered(&mut self.groups, name, look_up) };
         known.or(id).filter(|&id| id <= ID_MAX)
     }
 }

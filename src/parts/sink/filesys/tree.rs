@@ -156,8 +156,7 @@ fn adopt(fd: OwnedFd) -> Dir {
 
 fn open_beneath(from: BorrowedFd<'_>, path: &[u8], how: OFlags) -> Result<OwnedFd, Errno> {
     let path = if path.is_empty() { b"." } else { path };
-    let resolve =
-        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let how = how | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let mut tries = 0;
     loop {
