@@ -29,7 +29,9 @@ use crate::stream::Fault;
 enum Trouble {
     /// This one is left out.
     LeftOut(String),
-    /// Nothing more can be restored.
+    /// This host can take no more.
+    Host(Errno),
+    /// The stream makes no sense.
     Fault(Fault),
 }
 
@@ -47,12 +49,13 @@ impl From<Errno> for Trouble {
             Errno::ISDIR => "a directory is in the way".into(),
             Errno::XDEV => "its path leaves the target directory".into(),
             // The next member would fare no better.
-            Errno::NOSPC | Errno::DQUOT | Errno::IO | Errno::ROFS | Errno::NOMEM => {
-                return Trouble::Fault(Fault::host("cannot restore", &error.into()));
-            }
-            Errno::MFILE | Errno::NFILE => {
-                return Trouble::Fault(Fault::host("cannot restore", &error.into()));
-            }
+            Errno::NOSPC
+            | Errno::DQUOT
+            | Errno::IO
+            | Errno::ROFS
+            | Errno::NOMEM
+            | Errno::MFILE
+            | Errno::NFILE => return Trouble::Host(error),
             other => reason(other),
         };
         Trouble::LeftOut(why)
@@ -159,19 +162,20 @@ impl Restore {
         }
     }
 
+    /// Names what is not there; `path` as stored.
     fn judge(&mut self, path: &[u8], made: Result<(), Trouble>) -> Result<(), Fault> {
-        match made {
-            Ok(()) => Ok(()),
-            Err(Trouble::LeftOut(why)) => {
+        let Err(trouble) = made else { return Ok(()) };
+        let clean = Clean::of(path);
+        let path = clean.as_ref().map_or(path, Clean::bytes);
+        match trouble {
+            Trouble::LeftOut(why) => {
                 self.report.left_out(path, why);
                 Ok(())
             }
-            Err(Trouble::Fault(mut fault)) => {
-                if fault.what.starts_with("cannot restore:") {
-                    fault.what = fault.what.replacen(':', &format!(" {}:", shown(path)), 1);
-                }
-                Err(fault)
+            Trouble::Host(error) => {
+                Err(Fault::host(format!("cannot restore {}", shown(path)), &error.into()))
             }
+            Trouble::Fault(fault) => Err(fault),
         }
     }
 
