@@ -213,10 +213,15 @@ pub fn run(command: &mut Command, stream: &[u8]) -> Output {
     output
 }
 
-/// Names below `dir` that a draft would have.
+/// Names below `dir` that a draft would have, as deep as paths reach.
 pub fn drafts_in(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
+    let entries = match std::fs::read_dir(dir) {
+        // Deeper than a path can say.
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidFilename => return found,
+        entries => entries.unwrap(),
+    };
+    for entry in entries {
         let entry = entry.unwrap();
         if entry.file_type().unwrap().is_dir() {
             found.extend(drafts_in(&entry.path()));
