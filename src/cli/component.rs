@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use super::Done;
 use super::filesys::SrcFilesys;
+use super::filesys_sink::SinkFilesys;
 use super::tape::{SinkTape, SrcTape};
 use crate::parts::sink::null::Null;
 use crate::plumb::pipe::{self, Channels};
@@ -15,6 +16,9 @@ pub(super) enum Component {
     /// Take file trees as a pax archive
     #[command(name = "src_filesys")]
     SrcFilesys(Box<SrcFilesys>),
+    /// Restore a file tree below a directory
+    #[command(name = "sink_filesys")]
+    SinkFilesys(SinkFilesys),
     /// Check a stream and forget it
     #[command(name = "sink_null")]
     SinkNull,
@@ -28,6 +32,7 @@ impl Component {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Component::SrcFilesys(_) => "src_filesys",
+            Component::SinkFilesys(_) => "sink_filesys",
             Component::SinkNull => "sink_null",
             Component::SinkTape(_) => "sink_tape",
             Component::SrcTape(_) => "src_tape",
@@ -38,6 +43,7 @@ impl Component {
         let name = self.name();
         let left_out = match self {
             Component::SrcFilesys(args) => pipe::run_source(name, &mut args.source()?, channels)?,
+            Component::SinkFilesys(args) => pipe::run_sink(&mut args.component(), channels)?,
             Component::SinkNull => pipe::run_sink(&mut Null, channels)?,
             Component::SinkTape(args) => pipe::run_sink(&mut args.sink()?, channels)?,
             Component::SrcTape(args) => pipe::run_source(name, &mut args.source()?, channels)?,

@@ -6,6 +6,7 @@
 
 mod component;
 mod filesys;
+mod filesys_sink;
 mod tape;
 
 use std::ffi::OsString;

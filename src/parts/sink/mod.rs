@@ -1,4 +1,5 @@
 //! Sinks keep streams.
 
+pub mod filesys;
 pub mod null;
 pub mod tape;
