@@ -1,8 +1,10 @@
-//! The components' own arguments.
+//! The table of components: names, and what runs each.
+//!
+//! The arguments are declared family by family in the files beside this one.
 
 use clap::Subcommand;
 
-use super::Done;
+use super::{Done, raw};
 use crate::parts::sink::null::Null;
 use crate::plumb::pipe::{self, Channels};
 use crate::stream::Fault;
@@ -10,6 +12,21 @@ use crate::stream::Fault;
 /// Every component of the gluepot.
 #[derive(Subcommand)]
 pub(super) enum Component {
+    /// Make a stream of what comes in on standard input
+    #[command(name = "src_stdin")]
+    SrcStdin(raw::SrcStdin),
+    /// Make a stream of what a command prints
+    #[command(name = "src_exec")]
+    SrcExec(raw::SrcExec),
+    /// Play a stream that sink_file kept
+    #[command(name = "src_file")]
+    SrcFile(raw::SrcFile),
+    /// Keep a stream in a file
+    #[command(name = "sink_file")]
+    SinkFile(raw::SinkFile),
+    /// Write a stream's bytes to standard output
+    #[command(name = "sink_stdout")]
+    SinkStdout,
     /// Check a stream and forget it
     #[command(name = "sink_null")]
     SinkNull,
@@ -18,12 +35,22 @@ pub(super) enum Component {
 impl Component {
     pub(super) fn name(&self) -> &'static str {
         match self {
+            Component::SrcStdin(_) => "src_stdin",
+            Component::SrcExec(_) => "src_exec",
+            Component::SrcFile(_) => "src_file",
+            Component::SinkFile(_) => "sink_file",
+            Component::SinkStdout => "sink_stdout",
             Component::SinkNull => "sink_null",
         }
     }
 
     pub(super) fn run(self, channels: Channels) -> Result<Done, Fault> {
         let left_out = match self {
+            Component::SrcStdin(args) => args.run(channels)?,
+            Component::SrcExec(args) => args.run(channels)?,
+            Component::SrcFile(args) => args.run(channels)?,
+            Component::SinkFile(args) => args.run(channels)?,
+            Component::SinkStdout => raw::sink_stdout(channels)?,
             Component::SinkNull => pipe::run_sink(&mut Null, channels)?,
         };
         Ok(Done::but_for(left_out))

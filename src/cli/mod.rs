@@ -5,6 +5,7 @@
 //! 111 may work later. Data goes to standard output, words to standard error.
 
 mod component;
+mod raw;
 
 use std::ffi::OsString;
 use std::path::Path;

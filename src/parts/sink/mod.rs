@@ -1,3 +1,5 @@
 //! Sinks keep streams.
 
+pub mod file;
 pub mod null;
+pub mod stdout;
