@@ -4,7 +4,7 @@
 
 use clap::Subcommand;
 
-use super::{Done, raw};
+use super::{Done, layer, raw};
 use crate::parts::sink::null::Null;
 use crate::plumb::pipe::{self, Channels};
 use crate::stream::Fault;
@@ -21,6 +21,12 @@ pub(super) enum Component {
     /// Play a stream that sink_file kept
     #[command(name = "src_file")]
     SrcFile(raw::SrcFile),
+    /// Compress a stream
+    #[command(name = "proc_compress")]
+    ProcCompress(layer::ProcCompress),
+    /// Undo proc_compress
+    #[command(name = "proc_decompress")]
+    ProcDecompress,
     /// Keep a stream in a file
     #[command(name = "sink_file")]
     SinkFile(raw::SinkFile),
@@ -38,6 +44,8 @@ impl Component {
             Component::SrcStdin(_) => "src_stdin",
             Component::SrcExec(_) => "src_exec",
             Component::SrcFile(_) => "src_file",
+            Component::ProcCompress(_) => "proc_compress",
+            Component::ProcDecompress => "proc_decompress",
             Component::SinkFile(_) => "sink_file",
             Component::SinkStdout => "sink_stdout",
             Component::SinkNull => "sink_null",
@@ -49,6 +57,8 @@ impl Component {
             Component::SrcStdin(args) => args.run(channels)?,
             Component::SrcExec(args) => args.run(channels)?,
             Component::SrcFile(args) => args.run(channels)?,
+            Component::ProcCompress(args) => args.run(channels)?,
+            Component::ProcDecompress => layer::proc_decompress(channels)?,
             Component::SinkFile(args) => args.run(channels)?,
             Component::SinkStdout => raw::sink_stdout(channels)?,
             Component::SinkNull => pipe::run_sink(&mut Null, channels)?,

@@ -5,6 +5,7 @@
 //! 111 may work later. Data goes to standard output, words to standard error.
 
 mod component;
+mod layer;
 mod raw;
 
 use std::ffi::OsString;

@@ -9,14 +9,10 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::stream::frame::FrameWriter;
-use crate::stream::{Blame, Extent, Fault, Item, Outlet, Place, Receipt, Sink, StreamId, Upward};
+use crate::stream::{Blame, Fault, Item, Outlet, Place, Receipt, Runs, Sink, StreamId, Upward};
 
 /// Bytes of a frame's header; each frame reaches us as one write.
 const HEADER_BYTES: usize = 24;
-/// Extents a receipt holds at most.
-const EXTENTS_MAX: usize = 1024;
-/// Stream bytes an extent covers at least, before there are too many.
-const GRAIN_BYTES: u64 = 1024 * 1024;
 
 /// Keeps one stream.
 pub struct StreamFile {
@@ -66,7 +62,7 @@ struct Draft {
     stream: StreamId,
     path: PathBuf,
     frames: FrameWriter<Pen>,
-    extents: Extents,
+    extents: Runs,
     published: bool,
 }
 
@@ -86,12 +82,13 @@ impl Draft {
         })?;
         let pen = Pen { file, at: 0, headers: blake3::Hasher::new() };
         let frames = FrameWriter::new(pen);
-        Ok(Draft { stream, path, frames, extents: Extents::new(), published: false })
+        Ok(Draft { stream, path, frames, extents: Runs::new(), published: false })
     }
 
     fn put(&mut self, item: Item) -> Result<(), Fault> {
         if let Item::Data { offset, block } = &item {
-            self.extents.add(*offset, block.len() as u64, self.frames.inner().at);
+            let to = *offset + block.len() as u64;
+            self.extents.add(*offset, to, self.frames.inner().at);
         }
         self.frames.put(item).map_err(|fault| Fault {
             what: format!("{}: {}", self.path.display(), fault.what),
@@ -118,7 +115,7 @@ impl Draft {
     }
 
     fn receipt(&mut self, last: &Path) -> Receipt {
-        let extents = std::mem::take(&mut self.extents.runs);
+        let extents = std::mem::take(&mut self.extents).into_extents();
         Receipt {
             stream: self.stream,
             from: extents.first().map_or(0, |e| e.from),
@@ -163,55 +160,5 @@ impl Write for Pen {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// Runs of stream bytes and the file offsets of their first frames, in bounded memory: when there
-/// are too many, neighbours are joined and runs become coarser.
-struct Extents {
-    runs: Vec<Extent>,
-    grain: u64,
-}
-
-impl Extents {
-    fn new() -> Extents {
-        Extents { runs: Vec::new(), grain: GRAIN_BYTES }
-    }
-
-    fn add(&mut self, from: u64, length: u64, block: u64) {
-        let extent = Extent { from, to: from + length, block, stride: 0 };
-        self.push(extent);
-        while self.runs.len() > EXTENTS_MAX {
-            self.grain *= 2;
-            for run in std::mem::take(&mut self.runs) {
-                self.push(run);
-            }
-        }
-    }
-
-    fn push(&mut self, extent: Extent) {
-        match self.runs.last_mut() {
-            Some(last) if extent.to - last.from <= self.grain => last.to = extent.to,
-            _ => self.runs.push(extent),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn extents_stay_few_and_cover_everything() {
-        let mut extents = Extents::new();
-        let length = 256 * 1024;
-        for frame in 0..20_000 {
-            extents.add(frame * length, length, frame * (length + 24));
-        }
-        let runs = &extents.runs;
-        assert!(runs.len() <= EXTENTS_MAX && runs.len() > EXTENTS_MAX / 4, "{}", runs.len());
-        assert!(runs.windows(2).all(|w| w[0].to == w[1].from));
-        assert!(runs.iter().all(|r| r.block == r.from / length * (length + 24)));
-        assert_eq!((runs[0].from, runs[runs.len() - 1].to), (0, 20_000 * length));
     }
 }
