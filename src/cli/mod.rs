@@ -7,6 +7,8 @@
 mod component;
 mod filesys;
 mod filesys_sink;
+mod layer;
+mod raw;
 mod tape;
 
 use std::ffi::OsString;

@@ -1,5 +1,8 @@
 //! Sinks keep streams.
 
+pub mod file;
 pub mod filesys;
 pub mod null;
+pub mod null;
+pub mod stdout;
 pub mod tape;
