@@ -4,7 +4,6 @@
 
 use clap::Subcommand;
 
-use super::Done;
 use super::filesys::SrcFilesys;
 use super::filesys_sink::SinkFilesys;
 use super::tape::{SinkTape, SrcTape};

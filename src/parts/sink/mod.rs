@@ -3,6 +3,5 @@
 pub mod file;
 pub mod filesys;
 pub mod null;
-pub mod null;
 pub mod stdout;
 pub mod tape;
