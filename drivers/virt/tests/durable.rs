@@ -1,4 +1,5 @@
 //! What lasts: across processes, across a power cut, and what a damaged file becomes.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod rig;
 
