@@ -306,3 +306,36 @@ fn a_killed_process_leaves_the_drive_its_buffer() {
     assert_eq!(drive.read(1000, false).1, [49; 1000]);
     assert_eq!(drive.read(1000, true).1, b"and on");
 }
+
+/// Two drives whose commands overlap all the time must not shut the robot out.
+#[test]
+fn busy_drives_let_the_robot_through() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let rig = Rig::new();
+    let mut changer = rig.host("changer");
+    assert_eq!(changer.move_medium(STORAGE, DRIVE), good(0));
+    assert_eq!(changer.move_medium(STORAGE + 2, DRIVE + 1), good(0));
+    let (mut first, mut second) = (rig.host("drive0"), rig.host("drive1"));
+    let done = &AtomicBool::new(false);
+    let written = std::thread::scope(|scope| {
+        let hammer = move |drive: &mut Host| {
+            let mut blocks = 0u64;
+            while !done.load(Ordering::Relaxed) {
+                assert_eq!(drive.write(&[7; 4096]), good(0));
+                blocks += 1;
+            }
+            blocks
+        };
+        let one = scope.spawn(move || (hammer(&mut first), first.block()));
+        let two = scope.spawn(move || (hammer(&mut second), second.block()));
+        for _ in 0..10 {
+            assert_eq!(changer.move_medium(STORAGE + 1, STORAGE + 7), good(0));
+            assert_eq!(changer.move_medium(STORAGE + 7, STORAGE + 1), good(0));
+        }
+        done.store(true, Ordering::Relaxed);
+        [one.join().unwrap(), two.join().unwrap()]
+    });
+    for (blocks, block) in written {
+        assert_eq!(blocks, block, "motion elsewhere costs a drive nothing");
+    }
+}
