@@ -339,3 +339,29 @@ fn busy_drives_let_the_robot_through() {
         assert_eq!(blocks, block, "motion elsewhere costs a drive nothing");
     }
 }
+
+/// Opening walks neither a synced medium nor, beyond its headers, an unsynced one.
+#[test]
+fn a_medium_with_many_records_opens_and_is_found_the_same_way() {
+    let rig = Rig::new();
+    let mut drive = rig.loaded(0);
+    let count = 100_000u32;
+    for i in 0..count {
+        assert_eq!(drive.write(&i.to_be_bytes()), good(0));
+        if i % 1000 == 999 {
+            assert_eq!(drive.marks(1, i != 49_999), good(0));
+        }
+    }
+    for what in ["half of it buffered", "all of it synced"] {
+        drop(drive);
+        let clock = std::time::Instant::now();
+        drive = Host(Device::open(rig.library.dir(), "drive0").unwrap());
+        println!("{what}: opened in {:?}", clock.elapsed());
+        assert_eq!((drive.standing().block, drive.standing().file), (100_100, 100));
+        for i in [0, 999, 1000, 77_777, count - 1] {
+            assert_eq!(drive.locate(u64::from(i + i / 1000)), good(0));
+            assert_eq!(drive.read(4, false).1, i.to_be_bytes());
+        }
+        assert_eq!(drive.locate_kind(3, 0), good(0));
+    }
+}
