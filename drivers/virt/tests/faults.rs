@@ -1,4 +1,5 @@
 //! Every fault a script can play, met by raw commands.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod rig;
 

@@ -1,4 +1,5 @@
 //! What may not be written, and how the end of a medium is told.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod rig;
 
