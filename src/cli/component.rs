@@ -7,7 +7,8 @@ use clap::Subcommand;
 use super::filesys::SrcFilesys;
 use super::filesys_sink::SinkFilesys;
 use super::tape::{SinkTape, SrcTape};
-use super::{Done, layer, raw};
+
+use super::{Done, layer, raw, record};
 use crate::parts::sink::null::Null;
 use crate::plumb::pipe::{self, Channels};
 use crate::stream::Fault;
@@ -36,6 +37,12 @@ pub(super) enum Component {
     /// Undo proc_compress
     #[command(name = "proc_decompress")]
     ProcDecompress,
+    /// Keep the list of what is in a stream and where it lies
+    #[command(name = "proc_record")]
+    ProcRecord(record::ProcRecord),
+    /// Compare a stream with what was recorded of it
+    #[command(name = "proc_verify")]
+    ProcVerify(record::ProcVerify),
     /// Keep a stream in a file
     #[command(name = "sink_file")]
     SinkFile(raw::SinkFile),
@@ -61,6 +68,8 @@ impl Component {
             Component::SrcFile(_) => "src_file",
             Component::ProcCompress(_) => "proc_compress",
             Component::ProcDecompress => "proc_decompress",
+            Component::ProcRecord(_) => "proc_record",
+            Component::ProcVerify(_) => "proc_verify",
             Component::SinkFile(_) => "sink_file",
             Component::SinkStdout => "sink_stdout",
             Component::SinkNull => "sink_null",
@@ -79,6 +88,8 @@ impl Component {
             Component::SrcFile(args) => args.run(channels)?,
             Component::ProcCompress(args) => args.run(channels)?,
             Component::ProcDecompress => layer::proc_decompress(channels)?,
+            Component::ProcRecord(args) => args.run(channels)?,
+            Component::ProcVerify(args) => return args.run(channels).map(Done::agreeing_but_for),
             Component::SinkFile(args) => args.run(channels)?,
             Component::SinkStdout => raw::sink_stdout(channels)?,
             Component::SinkNull => pipe::run_sink(&mut Null, channels)?,

@@ -107,6 +107,11 @@ impl<W: Write> FrameWriter<W> {
         &self.to
     }
 
+    /// Gives back what the frames went onto.
+    pub fn into_inner(self) -> W {
+        self.to
+    }
+
     fn send(&mut self, kind: Kind, offset: u64, payload: &[u8]) -> Result<(), Fault> {
         let header = Header::encode(kind, offset, payload);
         self.chain.update(&header);
