@@ -1,6 +1,8 @@
 //! `sink_filesys` against trees and archives of others: what comes back, what is left out, what a
 //! cut leaves.
 
+#![allow(clippy::unwrap_used, reason = "in tests it says what failed and where")]
+
 mod common;
 #[path = "common/restoring.rs"]
 mod restoring;
