@@ -324,6 +324,8 @@ fn existing_files_are_replaced_or_kept_as_asked() {
         .symlink(b"link", b"new")
         .dir(b"dir")
         .file(b"dir/fresh", b"new")
+        .file(b"first", b"new")
+        .hard_link(b"second", b"first")
         .end();
     let build = || {
         fs::write(target.join("file"), b"old").unwrap();
@@ -332,11 +334,18 @@ fn existing_files_are_replaced_or_kept_as_asked() {
     };
     build();
     let keep = Options { keep_existing: true, ..Options::default() };
-    assert_eq!(restore(target, keep, &archive), Ok(0));
+    assert_eq!(restore(target, keep.clone(), &archive), Ok(0));
     assert_eq!(fs::read(target.join("file")).unwrap(), b"old");
     assert_eq!(fs::read_link(target.join("link")).unwrap(), Path::new("old"));
     assert_ne!(fs::metadata(target.join("dir")).unwrap().mtime(), restoring::MTIME);
     assert_eq!(fs::read(target.join("dir/fresh")).unwrap(), b"new");
+    // Again: the first names are those of the restore before.
+    fs::remove_file(target.join("second")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(restore(target, keep.clone(), &archive), Ok(0));
+    }
+    let inode = |name: &str| fs::metadata(target.join(name)).unwrap().ino();
+    assert_eq!(inode("first"), inode("second"));
     assert_eq!(restore(target, Options::default(), &archive), Ok(0));
     assert_eq!(fs::read(target.join("file")).unwrap(), b"new");
     assert_eq!(fs::read_link(target.join("link")).unwrap(), Path::new("new"));
@@ -394,7 +403,10 @@ fn a_whole_restore_is_receipted_and_a_lesser_one_is_not() {
     assert_eq!(receipt.digest, blake3::hash(&archive).to_hex().as_str());
     let only = Options { only: vec![b"three".to_vec()], ..plain() };
     let left_out = Archive::default().member(b'3', b"device", b"", 0o600).end();
-    for (options, archive, count) in [(only, archive, 0), (plain(), left_out, 1)] {
+    let keep = Options { keep_existing: true, ..plain() };
+    for (options, archive, count) in
+        [(only, archive.clone(), 0), (keep, archive, 0), (plain(), left_out, 1)]
+    {
         let up = &mut Receipts::default();
         let done = restoring::restore_with(work.path(), options, &archive, 999, up);
         assert_eq!((done, up.0.len()), (Ok(count), 0));
@@ -495,4 +507,26 @@ fn a_cut_stream_ends_111_and_says_so() {
     let output = run(command(false).arg("-C").arg(work.path()), &stream[..stream.len() - 1]);
     assert_eq!(code(&output), Some(111));
     assert!(words(&output).starts_with("sink_filesys: the stream is cut after byte"));
+}
+
+#[test]
+fn a_full_disk_ends_111_and_keeps_what_was_whole() {
+    if !hard_tree::is_root() {
+        return;
+    }
+    let work = hard_tree::workspace();
+    let archive = Archive::default().file(b"small", b"s").file(b"large", &vec![7; 3 << 20]).end();
+    // A file system of 1 MiB, seen by this shell alone.
+    let script = "mount -t tmpfs -o size=1m none \"$1\" || exit 77; shift; \"$@\"; \
+                  echo \"$? $(ls -A \"$4\")\"";
+    let mut shell = Command::new("unshare");
+    shell.args(["--mount", "sh", "-c", script, "sh"]).arg(work.path());
+    shell.arg(env!("CARGO_BIN_EXE_tapioca")).args(["sink_filesys", "-C"]).arg(work.path());
+    let output = run(&mut shell, &frames(&archive));
+    if matches!(code(&output), Some(77 | 1)) {
+        eprintln!("no mounts here: {}", words(&output));
+        return;
+    }
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "111 small\n", "{}", words(&output));
+    assert!(words(&output).contains("cannot restore large: No space left on device"));
 }

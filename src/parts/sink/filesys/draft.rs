@@ -227,8 +227,8 @@ mod tests {
 
     fn in_a_directory(nameless: bool) -> (tempfile::TempDir, Arc<Dir>, Drafts) {
         let temp = tempfile::tempdir().unwrap();
-        let tree = Tree::new(std::fs::File::open(temp.path()).unwrap().into());
-        let dir = tree.target().clone();
+        let mut tree = Tree::new(std::fs::File::open(temp.path()).unwrap().into());
+        let dir = tree.dir(b"").unwrap();
         (temp, dir, Drafts { nameless, ..Drafts::new() })
     }
 
