@@ -5,7 +5,11 @@
 //! 111 may work later. Data goes to standard output, words to standard error.
 
 mod component;
+mod filesys;
 mod filesys_sink;
+mod layer;
+mod raw;
+mod tape;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -13,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::library::Scribe;
 use crate::plumb::pipe::Channels;
 use crate::stream::Fault;
 
@@ -62,6 +67,15 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::Component(component) => (component.name(), component.run(channels)),
     };
     report(name, result)
+}
+
+/// Identities and the time, for what has neither of its own.
+fn scribe() -> Scribe {
+    let now_s = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
+    };
+    Scribe { new_id: uuid::Uuid::new_v4, now_s }
 }
 
 /// A link called `src_file` runs `tapioca src_file`.

@@ -156,12 +156,17 @@ fn modes_and_times(dir: &Path) {
     }
 }
 
-fn set_mtime(path: &Path, s: i64, ns: i64) {
-    let times = Timestamps {
+/// Times to set: the modification time, and no other.
+pub fn times(s: i64, ns: i64) -> Timestamps {
+    Timestamps {
         last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT as _ },
         last_modification: Timespec { tv_sec: s, tv_nsec: ns },
-    };
-    utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).expect("a time");
+    }
+}
+
+/// Sets the modification time of a path, also of a link.
+pub fn set_mtime(path: &Path, s: i64, ns: i64) {
+    utimensat(CWD, path, &times(s, ns), AtFlags::SYMLINK_NOFOLLOW).expect("a time");
 }
 
 fn attributes(dir: &Path) {

@@ -2,6 +2,7 @@
 //!
 //! Owns the picture of a tree that a backup must keep: for each name its type, mode, owner, time,
 //! size, content, allocation, links and attributes. Paths must fit `PATH_MAX`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
