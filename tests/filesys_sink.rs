@@ -110,6 +110,49 @@ fn other_formats_come_back_as_their_own_programs_restore_them() {
     }
 }
 
+/// Runs a shell line in `work` with `tapioca` standing for the program; its words and status.
+fn shell_line(work: &Path, line: &str) -> (String, Option<i32>) {
+    let mut shell = Command::new("bash");
+    shell.args(["-o", "pipefail", "-c", line]).current_dir(work);
+    let path = Path::new(env!("CARGO_BIN_EXE_tapioca")).parent().unwrap();
+    let rest = std::env::var("PATH").unwrap();
+    let output = run(shell.env("PATH", format!("{}:{rest}", path.display())), b"");
+    (words(&output), code(&output))
+}
+
+#[test]
+fn what_src_filesys_takes_comes_back_identical() {
+    let work = hard_tree::workspace();
+    let source = work.path().join("source");
+    fs::create_dir(&source).unwrap();
+    hard_tree::build(&source);
+    let line = "tapioca src_filesys -C source . | tapioca sink_filesys -C target --devices";
+    let (words, code) = shell_line(work.path(), line);
+    // The socket is named by the source, which then ends with 1; the sink has nothing to say.
+    assert!(matches!(code, Some(0 | 1)) && !words.contains("sink_filesys"), "{code:?} {words}");
+    let sockets_apart: Vec<Node> =
+        snapshot(&source).into_iter().filter(|node| node.kind != Kind::Socket).collect();
+    assert_same(&sockets_apart, &snapshot(&work.path().join("target")));
+}
+
+#[test]
+fn a_foreign_archive_goes_through_a_whole_shell_line() {
+    let work = hard_tree::workspace();
+    fs::create_dir_all(work.path().join("source/d")).unwrap();
+    fs::write(work.path().join("source/d/f"), [9; 100_000]).unwrap();
+    symlink("d/f", work.path().join("source/l")).unwrap();
+    let head =
+        "tar -C source --format=pax -c . | tapioca src_stdin --kind pax | tapioca proc_compress";
+    let tail = "tapioca sink_filesys -C target";
+    let (words, code) = shell_line(work.path(), &format!("{head} | {tail}"));
+    assert_eq!(code, Some(100));
+    assert!(words.contains("still compressed (zstd): put proc_decompress before"), "{words}");
+    let (words, code) =
+        shell_line(work.path(), &format!("{head} | tapioca proc_decompress | {tail}"));
+    assert_eq!((words.as_str(), code), ("", Some(0)));
+    assert_same(&snapshot(&work.path().join("source")), &snapshot(&work.path().join("target")));
+}
+
 #[test]
 fn any_split_of_the_stream_restores_the_same() {
     let work = hard_tree::workspace();
