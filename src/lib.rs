@@ -4,8 +4,11 @@
 //! [`plumb`], what runs them. `docs/tour.md` follows one byte through all of it.
 
 pub mod cli;
+pub mod library;
 pub mod list;
+pub mod only;
 pub mod parts;
 pub mod pax;
 pub mod plumb;
 pub mod stream;
+pub mod volume;

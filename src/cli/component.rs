@@ -4,6 +4,10 @@
 
 use clap::Subcommand;
 
+use super::filesys::SrcFilesys;
+use super::filesys_sink::SinkFilesys;
+use super::tape::{SinkTape, SrcTape};
+
 use super::{Done, layer, raw, record};
 use crate::parts::sink::null::Null;
 use crate::plumb::pipe::{self, Channels};
@@ -12,6 +16,12 @@ use crate::stream::Fault;
 /// Every component of the gluepot.
 #[derive(Subcommand)]
 pub(super) enum Component {
+    /// Take file trees as a pax archive
+    #[command(name = "src_filesys")]
+    SrcFilesys(Box<SrcFilesys>),
+    /// Restore a file tree below a directory
+    #[command(name = "sink_filesys")]
+    SinkFilesys(SinkFilesys),
     /// Make a stream of what comes in on standard input
     #[command(name = "src_stdin")]
     SrcStdin(raw::SrcStdin),
@@ -42,11 +52,17 @@ pub(super) enum Component {
     /// Check a stream and forget it
     #[command(name = "sink_null")]
     SinkNull,
+    #[command(name = "sink_tape")]
+    SinkTape(SinkTape),
+    #[command(name = "src_tape")]
+    SrcTape(SrcTape),
 }
 
 impl Component {
     pub(super) fn name(&self) -> &'static str {
         match self {
+            Component::SrcFilesys(_) => "src_filesys",
+            Component::SinkFilesys(_) => "sink_filesys",
             Component::SrcStdin(_) => "src_stdin",
             Component::SrcExec(_) => "src_exec",
             Component::SrcFile(_) => "src_file",
@@ -57,11 +73,16 @@ impl Component {
             Component::SinkFile(_) => "sink_file",
             Component::SinkStdout => "sink_stdout",
             Component::SinkNull => "sink_null",
+            Component::SinkTape(_) => "sink_tape",
+            Component::SrcTape(_) => "src_tape",
         }
     }
 
     pub(super) fn run(self, channels: Channels) -> Result<Done, Fault> {
+        let name = self.name();
         let left_out = match self {
+            Component::SrcFilesys(args) => pipe::run_source(name, &mut args.source()?, channels)?,
+            Component::SinkFilesys(args) => pipe::run_sink(&mut args.component(), channels)?,
             Component::SrcStdin(args) => args.run(channels)?,
             Component::SrcExec(args) => args.run(channels)?,
             Component::SrcFile(args) => args.run(channels)?,
@@ -72,6 +93,8 @@ impl Component {
             Component::SinkFile(args) => args.run(channels)?,
             Component::SinkStdout => raw::sink_stdout(channels)?,
             Component::SinkNull => pipe::run_sink(&mut Null, channels)?,
+            Component::SinkTape(args) => pipe::run_sink(&mut args.sink()?, channels)?,
+            Component::SrcTape(args) => pipe::run_source(name, &mut args.source()?, channels)?,
         };
         Ok(Done::but_for(left_out))
     }

@@ -5,10 +5,13 @@
 //! 111 may work later. Data goes to standard output, words to standard error.
 
 mod component;
+mod filesys;
+mod filesys_sink;
 mod layer;
 mod list;
 mod raw;
 mod record;
+mod tape;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -16,6 +19,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::library::Scribe;
 use crate::plumb::pipe::Channels;
 use crate::stream::Fault;
 
@@ -74,6 +78,15 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::List(list) => ("list", list.run()),
     };
     report(name, result)
+}
+
+/// Identities and the time, for what has neither of its own.
+fn scribe() -> Scribe {
+    let now_s = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
+    };
+    Scribe { new_id: uuid::Uuid::new_v4, now_s }
 }
 
 /// A link called `src_file` runs `tapioca src_file`.

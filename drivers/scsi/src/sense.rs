@@ -87,10 +87,24 @@ pub struct Sense {
     pub raw: Vec<u8>,
 }
 
+/// Which field of a rejected command or parameter list is meant (SPC-5 4.4.2.4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldPointer {
+    /// True for the command descriptor block, false for the parameter list.
+    pub in_cdb: bool,
+    /// Byte in it.
+    pub byte: u16,
+    /// Most significant bit of the field, when the device says.
+    pub bit: Option<u8>,
+}
+
 impl fmt::Display for Sense {
+    /// `05/3B/0D`: key, ASC, ASCQ; dashes for a code the device did not send.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (asc, ascq) = self.code.unwrap_or((0, 0));
-        write!(f, "{:02X}/{asc:02X}/{ascq:02X}", self.key.bits())
+        match self.code {
+            Some((asc, ascq)) => write!(f, "{:02X}/{asc:02X}/{ascq:02X}", self.key.bits()),
+            None => write!(f, "{:02X}/--/--", self.key.bits()),
+        }
     }
 }
 
@@ -109,6 +123,42 @@ impl Sense {
             0x72 | 0x73 => Some(Self::descriptor(raw)),
             _ => None,
         }
+    }
+
+    /// True when key, ASC and ASCQ are these.
+    pub fn is(&self, key: SenseKey, asc: u8, ascq: u8) -> bool {
+        self.key == key && self.code == Some((asc, ascq))
+    }
+
+    /// True when the device announced more sense bytes than were transferred.
+    pub fn truncated(&self) -> bool {
+        self.raw.get(7).is_none_or(|&more| self.raw.len() < 8 + usize::from(more))
+    }
+
+    /// The field an ILLEGAL REQUEST complains about, when the device says.
+    pub fn field_pointer(&self) -> Option<FieldPointer> {
+        let [flags, high, low] =
+            self.key_specific.filter(|_| self.key == SenseKey::IllegalRequest)?;
+        Some(FieldPointer {
+            in_cdb: flags & 0x40 != 0,
+            byte: u16::from_be_bytes([high, low]),
+            bit: (flags & 0x08 != 0).then_some(flags & 0x07),
+        })
+    }
+
+    /// How far a long operation is, in 65 536ths, when the device says (keys NO SENSE and NOT READY).
+    pub fn progress(&self) -> Option<u16> {
+        let told = matches!(self.key, SenseKey::NoSense | SenseKey::NotReady);
+        let [_, high, low] = self.key_specific.filter(|_| told)?;
+        Some(u16::from_be_bytes([high, low]))
+    }
+
+    /// How often the device tried, when it says (keys RECOVERED, MEDIUM and HARDWARE ERROR).
+    pub fn retries(&self) -> Option<u16> {
+        use SenseKey::{HardwareError, MediumError, RecoveredError};
+        let told = matches!(self.key, RecoveredError | MediumError | HardwareError);
+        let [_, high, low] = self.key_specific.filter(|_| told)?;
+        Some(u16::from_be_bytes([high, low]))
     }
 
     fn fixed(raw: &[u8]) -> Sense {

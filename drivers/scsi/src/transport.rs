@@ -4,9 +4,11 @@
 //! what to do about it: retry, reposition or give up is the business of whoever knows the device
 //! class (`ssc`, `smc`). Implemented by the sg node, by the virtual library, and by test doubles.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::sense::Sense;
+use crate::sense_text::sense_text;
 
 /// The data phase of one command.
 #[derive(Debug)]
@@ -68,6 +70,27 @@ pub enum Outcome {
     Timeout,
     /// The device is not there any more.
     Gone,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Good { residual: 0 } => f.write_str("good"),
+            Outcome::Good { residual } => write!(f, "good, {residual} bytes not moved"),
+            Outcome::Check { sense, .. } => {
+                let deferred = if sense.deferred { "deferred " } else { "" };
+                write!(f, "{deferred}{sense} {}", sense_text(sense))
+            }
+            Outcome::Busy => f.write_str("busy"),
+            Outcome::ReservationConflict => f.write_str("reservation conflict"),
+            Outcome::TaskAborted => f.write_str("task aborted"),
+            Outcome::Transport { host, driver } => {
+                write!(f, "transport failed (host {host:02x}h, driver {driver:02x}h)")
+            }
+            Outcome::Timeout => f.write_str("timed out"),
+            Outcome::Gone => f.write_str("device gone"),
+        }
+    }
 }
 
 /// A device that executes one command at a time.

@@ -2,5 +2,7 @@
 
 pub mod exec;
 pub mod file;
+pub mod filesys;
 mod pour;
 pub mod stdin;
+pub mod tape;

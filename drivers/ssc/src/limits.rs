@@ -1,0 +1,61 @@
+//! How long each command may take.
+//!
+//! Owns the time limits: what the drive states in REPORT SUPPORTED OPERATION CODES (recommended
+//! command timeout, SPC-5 6.35.4), never below a table made from the longest figures current
+//! full-height LTO drives state. A limit that is too short aborts a command the drive would have
+//! finished, and the medium then stands nobody knows where; one that is too long costs patience.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use scsi::opcodes::SupportedCommands;
+
+/// Limits by operation code, and by service action where the code has several.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    stated: BTreeMap<(u8, Option<u16>), Duration>,
+}
+
+impl Limits {
+    /// Takes what the drive states.
+    pub(crate) fn learn(&mut self, list: &SupportedCommands) {
+        for command in &list.commands {
+            if let Some(limit) = command.timeouts.and_then(|t| t.recommended) {
+                self.stated.insert((command.opcode, command.service_action), limit);
+            }
+        }
+    }
+
+    /// The limit for one command descriptor block: what the drive states, at least the floor.
+    pub fn of(&self, cdb: &[u8]) -> Duration {
+        let opcode = cdb.first().copied().unwrap_or(0);
+        let action = cdb.get(1).map(|b| u16::from(b & 0x1f));
+        let stated =
+            self.stated.get(&(opcode, action)).or_else(|| self.stated.get(&(opcode, None)));
+        stated.copied().unwrap_or_default().max(floor(opcode))
+    }
+
+    /// How many operation codes the drive stated a limit for.
+    pub fn stated(&self) -> usize {
+        self.stated.len()
+    }
+}
+
+/// The least any command gets.
+fn floor(opcode: u8) -> Duration {
+    Duration::from_secs(match opcode {
+        0x01 => 600,               // REWIND
+        0x04 => 7_920,             // FORMAT MEDIUM; an LTO-9 drive calibrates again
+        0x08 | 0x88 => 2_340,      // READ
+        0x0a | 0x8a => 1_500,      // WRITE
+        0x10 | 0x80 => 1_620,      // WRITE FILEMARKS
+        0x11 | 0x91 => 2_940,      // SPACE
+        0x13 | 0x8f => 104_880,    // VERIFY
+        0x19 | 0x93 => 166_370,    // ERASE, long
+        0x1b => 7_920,             // LOAD UNLOAD; first load of an LTO-9 cartridge calibrates
+        0x2b | 0x92 => 2_940,      // LOCATE
+        0x15 | 0x55 | 0x4c => 120, // MODE SELECT, LOG SELECT
+        0x8c | 0x8d => 120,        // READ and WRITE ATTRIBUTE
+        _ => 60,
+    })
+}
