@@ -10,6 +10,8 @@ use std::path::Path;
 use std::process::Command;
 
 const NAMES: &[&str] = &[
+    "src_filesys",
+    "sink_filesys",
     "src_stdin",
     "src_exec",
     "src_file",

@@ -41,3 +41,7 @@ $ src_exec -- sh -c 'ls /proc/self/fd | head -3; readlink /proc/self/fd/0' 5</et
 
 $ mkfifo up && (tar c tree | src_stdin | sink_file z 3>up & cat <up >/dev/null; wait); cmp <(src_file z | sink_stdout) <(tar c tree) && echo same
 same
+
+$ mkdir out && src_filesys -C tree . | proc_record --list L | proc_compress | sink_file w && src_file w | proc_decompress | proc_verify --list L | sink_filesys -C out; echo ${PIPESTATUS[@]}; diff -r tree out && echo same
+0 0 0 0
+same
