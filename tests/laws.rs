@@ -345,6 +345,33 @@ fn wanted_ranges_come_from_their_chunks_alone() {
 }
 
 #[test]
+fn a_wanted_chunk_that_does_not_come_is_missed() {
+    let dice = &mut Dice(11);
+    let data = dice.bytes(3 << 20);
+    let (mut begin, packed) = under(&["zstd"], &data, dice);
+    begin.partial = true;
+    let chunks = chunks(&packed);
+    for lost in 0..chunks.len() {
+        let mut decompress = Decompress::new();
+        let mut seen = Seen::default();
+        decompress.item(Item::Begin(begin.clone()), &mut seen).unwrap();
+        let wants = Item::Mark(format!("? 0 5 {}\n", data.len()).into_bytes());
+        decompress.item(wants, &mut seen).unwrap();
+        let mut some = chunks.iter().enumerate().filter(|(n, _)| *n != lost).map(|(_, c)| c);
+        let fed = some.try_for_each(|(_, range)| {
+            let block = Block::copy_of(&packed[range.start as usize..range.end as usize]);
+            decompress.item(Item::Data { offset: range.start, block }, &mut seen)
+        });
+        let end = Item::End(End { bytes: 0, skipped: 0 });
+        let all = fed.and_then(|()| decompress.item(end, &mut seen));
+        let fault = all.expect_err("a missing chunk went unnoticed");
+        assert!(fault.what.contains("is wanted and missing"), "{fault}");
+        let late = Item::Mark(b"? 0 1 2\n".to_vec());
+        assert!(lost == 0 || decompress.item(late, &mut seen).is_err(), "a late want was taken");
+    }
+}
+
+#[test]
 fn damaged_chunks_are_named() {
     let dice = &mut Dice(9);
     let data = dice.bytes(2_500_000);
