@@ -1,0 +1,48 @@
+//! Sends one SCSI command and prints what became of it.
+//!
+//! usage: raw /dev/sgN ROOM CDB, where ROOM is the number of bytes to take and CDB is hexadecimal.
+#![allow(clippy::print_stdout, reason = "that is its purpose")]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use scsi::{Data, Outcome, Transport};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("raw: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<String, String> {
+    let [node, room, cdb] = arguments else {
+        return Err("usage: raw /dev/sgN ROOM CDB".into());
+    };
+    let room: usize = room.parse().map_err(|error| format!("{room}: {error}"))?;
+    let cdb = hex(cdb).ok_or_else(|| format!("{cdb}: not hexadecimal"))?;
+    let mut node = sg::open(node).map_err(|error| format!("{node}: {error}"))?;
+    let mut buffer = vec![0; room];
+    let data = if room == 0 { Data::None } else { Data::In(&mut buffer) };
+    let outcome = node.execute(&cdb, data, Duration::from_secs(60));
+    let came = match outcome {
+        Outcome::Good { residual } | Outcome::Check { residual, .. } => room - residual,
+        _ => 0,
+    };
+    let name = scsi::opcodes::command_name(&cdb);
+    Ok(format!("{} {name} {:02x?}: {outcome}: {:02x?}", node.name(), cdb, &buffer[..came]))
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> =
+        text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+}
