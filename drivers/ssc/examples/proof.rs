@@ -18,6 +18,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const BLOCK_BYTES: usize = 512 * 1024;
 const FILES: u64 = 4;
 const BLOCKS_PER_FILE: u64 = 24;
+/// 256 MiB: more than any medium of a test library holds.
+const FILL_BLOCKS_MAX: u64 = 512;
 const MOUNT_LIMIT: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
@@ -109,8 +111,58 @@ fn exercise(drive: &mut Drive) -> Result<()> {
     odd_blocks(drive)?;
     jump_about(drive)?;
     append(drive)?;
+    ends(drive)?;
+    fill(drive)?;
     drive.allow_removal()?;
     Ok(())
+}
+
+/// What the last command met, for the record of how this drive puts things.
+fn said(drive: &Drive, when: &str) {
+    if let Some(record) = drive.last_commands().last() {
+        println!("{}: {when}: {record}", drive.name());
+    }
+}
+
+/// How the drive puts filemarks and ends.
+fn ends(drive: &mut Drive) -> Result<()> {
+    let mut buffer = vec![0; BLOCK_BYTES];
+    drive.locate(BlockAddress(BLOCKS_PER_FILE))?;
+    check(drive.read_block(&mut buffer)? == ReadOut::Filemark, "a filemark after the first file")?;
+    said(drive, "read at a filemark");
+    drive.space_to_end_of_data()?;
+    check(drive.read_block(&mut buffer)? == ReadOut::EndOfData, "end of data")?;
+    said(drive, "read at end of data");
+    check(matches!(drive.space_blocks(1)?, Spaced::EndOfData { done: 0 }), "still end of data")?;
+    said(drive, "spaced on at end of data");
+    drive.locate(BlockAddress(3))?;
+    check(matches!(drive.space_blocks(-9)?, Spaced::Beginning { done: 3 }), "the beginning")?;
+    said(drive, "spaced back at the beginning");
+    check(drive.locate(BlockAddress(1 << 20)).is_err(), "no block beyond the end of data")?;
+    said(drive, "located beyond end of data");
+    Ok(())
+}
+
+/// Writes to the end of the medium, or as far as a medium of its stated size could go.
+fn fill(drive: &mut Drive) -> Result<()> {
+    drive.rewind()?;
+    let (mut blocks, mut warned_at) = (0, None);
+    while blocks < FILL_BLOCKS_MAX {
+        match drive.write_block(&block(blocks))? {
+            Written::Fine => {}
+            Written::EarlyWarning if warned_at.is_none() => {
+                said(drive, "early warning");
+                warned_at = Some(blocks);
+            }
+            Written::EarlyWarning => {}
+            Written::Full => break,
+        }
+        blocks += 1;
+    }
+    said(drive, "the last write");
+    let full = if blocks == FILL_BLOCKS_MAX { "never full" } else { "full" };
+    println!("{}: {full} after {blocks} blocks, early warning at {warned_at:?}", drive.name());
+    check(blocks == FILL_BLOCKS_MAX || warned_at.is_some(), "a warning before the end")
 }
 
 fn objects_per_file() -> u64 {

@@ -23,9 +23,10 @@ use crate::outcome::Readiness;
 /// Commands kept for a fault report.
 const TRACE_COMMANDS: usize = 64;
 const INQUIRY_BYTES: u16 = 96;
-const SERIAL_BYTES: u16 = 252;
+const PAGE_BYTES: u16 = 252;
 const OPCODE_LIST_BYTES: u32 = 16 * 1024;
 const SERIAL_PAGE: u8 = 0x80;
+const TAPE_PAGE: u8 = 0xb0;
 
 impl Drive {
     /// Opens a drive: identity, pending unit attentions, commands with time limits, block limits,
@@ -103,12 +104,22 @@ impl Drive {
     }
 
     fn serial(&mut self) -> Result<String, Error> {
-        let cdb = cdb::inquiry_vpd(SERIAL_PAGE, SERIAL_BYTES);
-        let page = self.optional(|drive| drive.fetch(&cdb, usize::from(SERIAL_BYTES)))?;
+        let cdb = cdb::inquiry_vpd(SERIAL_PAGE, PAGE_BYTES);
+        let page = self.optional(|drive| drive.fetch(&cdb, usize::from(PAGE_BYTES)))?;
         Ok(page.and_then(|page| vpd::unit_serial_number(&page).ok()).unwrap_or_default())
     }
 
+    fn probe_worm(&mut self) -> Result<(), Error> {
+        let cdb = cdb::inquiry_vpd(TAPE_PAGE, PAGE_BYTES);
+        let page = self.optional(|drive| drive.fetch(&cdb, usize::from(PAGE_BYTES)))?;
+        let known = page.and_then(|page| vpd::TapeCapabilities::decode(&page).ok());
+        let worm = known.is_some_and(|known| known.worm);
+        self.capabilities.worm = if worm { Support::Yes } else { Support::No };
+        Ok(())
+    }
+
     fn probe(&mut self) -> Result<(), Error> {
+        self.probe_worm()?;
         self.probe_commands()?;
         let limits = self.optional(|drive| drive.fetch(&cdb::read_block_limits(), 6))?;
         self.capabilities.block_limits = limits

@@ -130,10 +130,14 @@ impl Drive {
         let Some(modes) = modes else { return Ok(()) };
         info.write_protected = Some(modes.write_protected);
         info.density = modes.block.map(|block| block.density);
-        info.worm = modes
-            .page(MEDIUM_CONFIGURATION_PAGE, 0)
-            .and_then(|page| MediumConfiguration::decode(&page.bytes).ok())
-            .map(|configuration| configuration.worm);
+        let page = modes.page(MEDIUM_CONFIGURATION_PAGE, 0);
+        let page = page.and_then(|page| MediumConfiguration::decode(&page.bytes).ok());
+        // One emulator sets WORMM for every medium. A drive that has write-once media says so in
+        // its inquiry data; of any other the bit means nothing.
+        info.worm = match (page, self.capabilities.worm) {
+            (Some(page), Support::Yes) => Some(page.worm),
+            _ => None,
+        };
         Ok(())
     }
 

@@ -217,6 +217,10 @@ impl Drive {
             let step = (wanted - done).min(SPACE_MAX);
             let before = self.count;
             let Some((stop, left)) = self.space_once(code, step as i64 * count.signum())? else {
+                if let Some(there) = self.silently_at_beginning(code, count, step) {
+                    self.rewind()?;
+                    return Ok(Spaced::Beginning { done: done + there });
+                }
                 self.passed(code, count > 0, step);
                 done += step;
                 continue;
@@ -229,6 +233,13 @@ impl Drive {
             return Ok(self.stopped(stop, count > 0, done + passed));
         }
         Ok(Spaced::All)
+    }
+
+    /// Blocks there were to pass, when good status claims more than that: one emulator stops at the
+    /// beginning without a word.
+    fn silently_at_beginning(&self, code: SpaceCode, count: i64, step: u64) -> Option<u64> {
+        let back = code == SpaceCode::Blocks && count < 0;
+        self.count.objects.filter(|&there| back && there < step)
     }
 
     fn stopped(&mut self, stop: Stop, forward: bool, done: u64) -> Spaced {
