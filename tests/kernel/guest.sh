@@ -1,5 +1,6 @@
 # What happens inside the guest. Runs under busybox with the host's mtx, the static `tapioca`, and two small programs
-# of the driver crates: `raw` (one SCSI command) and `proof` (drive and changer logic from end to end). What is put
+# of the driver crates: `raw` (one SCSI command), `proof` (drive and changer logic from end to end) and `vanish` (a drive
+# that goes away). What is put
 # under /out comes back to the host. The exit status is the verdict.
 set -e
 node() { # node TYPE: the sg nodes of a peripheral device type, in scan order
@@ -18,16 +19,29 @@ echo "== mtx"
 mtx -f "$changer" status
 
 echo "== what the drive answers"
-drive=${drives%% *}
-mtx -f "$changer" load 1 0
+# Cartridge 4 holds three filemarks and nothing else for this; the drives not loaded answer 02/3A/00.
+mtx -f "$changer" load 4 0
 for question in \
-  "6 050000000000" "20 34000000000000000000" "32 34060000000000000000" "32 34080000000000002000" \
-  "0 92000000000000000000000000000000" "0 2b000000000000000000" "64 4d004000000000004000" \
-  "64 8c00000000000000000000000040000000" "64 a30c80000000000000400000" "64 1a0000004000" "64 1a003f004000" \
-  "0 1e0000000000" "0 82000000000000000000000000000000"; do
+  "0 000000000000" "6 050000000000" "32 1201b0002000" "20 34000000000000000000" "32 34060000000000000000" \
+  "32 34080000000000002000" "0 92000000000000000000000000000000" "0 2b000000000000000000" "64 4d004000000000004000" \
+  "64 8c000000000000000000000040000000" "512 a30c80000000000002000000" "64 1a0000004000" "255 1a003f00ff00" \
+  "0 1e0000000000" "0 190000000000" "0 010000000000" "0 100000000300" "0 110000000100" "0 010000000000" "0 110000000200" \
+  "0 1100fffffe00" "0 1101fffffe00" "0 110100000900" "0 1101fffff700" "0 110300000000" "4096 080000100000" \
+  "0 010000000000" "4096 080000100000"; do
   for target in $drives; do raw "$target" $question; done
-done 2>&1 | tee /out/answers
-mtx -f "$changer" unload 1 0
+done >/out/answers 2>&1
+echo "$(wc -l </out/answers) answers to /out/answers"
+mtx -f "$changer" unload 4 0
 
 echo "== drive and changer logic"
 proof $changer $drives
+
+echo "== a node that is open elsewhere is refused"
+drive=${drives%% *}
+if (exec 3<>"$drive"; raw "$drive" 0 000000000000 2>&1); then
+  echo "two programs on one drive"
+  exit 1
+fi
+
+echo "== a drive that vanishes and comes back"
+for drive in $drives; do vanish "$drive"; done

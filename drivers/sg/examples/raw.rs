@@ -32,12 +32,16 @@ fn run(arguments: &[String]) -> Result<String, String> {
     let mut buffer = vec![0; room];
     let data = if room == 0 { Data::None } else { Data::In(&mut buffer) };
     let outcome = node.execute(&cdb, data, Duration::from_secs(60));
-    let came = match outcome {
-        Outcome::Good { residual } | Outcome::Check { residual, .. } => room - residual,
-        _ => 0,
-    };
     let name = scsi::opcodes::command_name(&cdb);
-    Ok(format!("{} {name} {:02x?}: {outcome}: {:02x?}", node.name(), cdb, &buffer[..came]))
+    let (came, sense) = match &outcome {
+        Outcome::Good { residual } => (room - residual, String::new()),
+        Outcome::Check { sense, residual } => {
+            (room - residual, format!(", sense {:02x?}", sense.raw))
+        }
+        _ => (0, String::new()),
+    };
+    let data = &buffer[..came];
+    Ok(format!("{} {name} {cdb:02x?}: {outcome}{sense}, {came} bytes {data:02x?}", node.name()))
 }
 
 fn hex(text: &str) -> Option<Vec<u8>> {

@@ -13,6 +13,7 @@ use scsi::log_pages::{TapeAlerts, TapeCapacity, tape_alert_response};
 use scsi::mode_pages::MediumConfiguration;
 use scsi::{Data, Partition};
 
+use crate::attach::is_news;
 use crate::capability::Support;
 use crate::drive::Drive;
 use crate::error::{DriveFault, Error};
@@ -111,7 +112,8 @@ impl Drive {
     ///
     /// # Errors
     ///
-    /// Only [`Error::Link`]: the drive does not answer at all.
+    /// [`Error::Link`] when the drive does not answer; [`Error::Reset`] and [`Error::Deferred`] when it
+    /// has news of its own.
     pub fn medium(&mut self) -> Result<MediumInfo, Error> {
         let mut info = MediumInfo::default();
         self.medium_modes(&mut info)?;
@@ -151,7 +153,7 @@ impl Drive {
                 self.capabilities.attributes = Support::No;
                 return Ok(());
             }
-            Err(error @ Error::Link { .. }) => return Err(error),
+            Err(error) if is_news(&error) => return Err(error),
             Err(_) => return Ok(()),
         };
         attributes.attributes.iter().for_each(|attribute| info.absorb(attribute));

@@ -306,6 +306,14 @@ fn another_drive_behind_the_same_name_is_refused() {
 }
 
 #[test]
+fn news_of_the_drive_is_not_taken_for_a_missing_feature() {
+    let script = [(0x1a, Is(check(&sense(6, 0x29, 0)))), (0x1a, Is(check(&deferred(3, 0x0c, 0))))];
+    let mut stage = Stage::new(script);
+    assert!(matches!(stage.drive.medium(), Err(Error::Reset { .. })));
+    assert!(matches!(stage.drive.medium(), Err(Error::Deferred { .. })));
+}
+
+#[test]
 fn faults_leave_a_trace() {
     let mut stage = Stage::new([(WRITE, Is(check(&sense(3, 0x0c, 0))))]);
     stage.drive.write_block(&[1; 32]).unwrap_err();
