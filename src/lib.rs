@@ -1,1 +1,14 @@
-//! Tapioca.
+//! Tapioca: a backup appliance built of small components that only read and write pipes.
+//!
+//! Start at [`stream`], the contract every component keeps; then [`parts`], the components; then
+//! [`plumb`], what runs them. `docs/tour.md` follows one byte through all of it.
+
+pub mod cli;
+pub mod library;
+pub mod list;
+pub mod only;
+pub mod parts;
+pub mod pax;
+pub mod plumb;
+pub mod stream;
+pub mod volume;

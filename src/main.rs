@@ -1,2 +1,7 @@
-//! The executable with many names.
-fn main() {}
+//! The executable with many names: `tapioca NAME …`, or a link called NAME.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tapioca::cli::main(std::env::args_os().collect())
+}

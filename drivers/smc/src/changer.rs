@@ -3,6 +3,7 @@
 //! Owns what is asked of it and what its answers mean. A unit attention voids what was known: it
 //! raises the generation. Reading is repeated past unit attentions; a move never is.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use scsi::cdb::{self, ElementQuery, PageControl};
@@ -214,7 +215,7 @@ impl Changer {
     }
 
     /// Asks who the drives are and takes nothing else from the answer. A changer that refuses is
-    /// not asked again.
+    /// not asked again; one whose answer cannot be used leaves the drives without names.
     fn add_device_ids(&mut self, drives: &mut [Element]) -> Result<(), Error> {
         if !self.manners.device_ids || drives.is_empty() {
             return Ok(());
@@ -234,12 +235,14 @@ impl Changer {
                 self.manners.device_ids = false;
                 Ok(())
             }
+            Err(Error::Changer(ChangerFault::BadReply(_) | ChangerFault::NoElements, _)) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Reads all elements of one kind. Goes on after the last element reported, so a changer may
-    /// answer in as small pieces as it likes; stops when an answer brings nothing new.
+    /// Reads all elements of one kind, sorted by address. Goes on after the last element reported,
+    /// so a changer may answer in as small pieces as it likes; stops when an answer brings nothing
+    /// new. Elements outside the kind's range are not believed.
     fn read_elements(
         &mut self,
         kind: ElementKind,
@@ -248,17 +251,16 @@ impl Changer {
     ) -> Result<Vec<Element>, Error> {
         let end = u32::from(range.first.0) + u32::from(range.count);
         let mut next = u32::from(range.first.0);
-        let mut elements: Vec<Element> = Vec::new();
+        let mut elements = BTreeMap::new();
         while let Some(first) = u16::try_from(next).ok().filter(|_| next < end) {
             let left = u16::try_from(end - next).unwrap_or(u16::MAX);
             let status = self.element_status(kind, ElementAddress(first), left, device_ids)?;
             let known = elements.len();
-            for descriptor in status.of_kind(kind) {
-                let address = u32::from(descriptor.address.0);
-                if (next..end).contains(&address) {
-                    elements.push(Element::new(kind, descriptor));
-                    next = address + 1;
-                }
+            for descriptor in status.of_kind(kind).filter(|d| range.contains(d.address)) {
+                elements
+                    .entry(descriptor.address)
+                    .or_insert_with(|| Element::new(kind, descriptor));
+                next = next.max(u32::from(descriptor.address.0) + 1);
             }
             if elements.len() == known {
                 if status.truncated || status.inconsistent {
@@ -268,7 +270,7 @@ impl Changer {
                 break;
             }
         }
-        Ok(elements)
+        Ok(elements.into_values().collect())
     }
 
     /// One READ ELEMENT STATUS; leaves out what this changer refuses and remembers that.

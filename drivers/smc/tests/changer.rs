@@ -210,6 +210,47 @@ fn large_libraries_are_read_in_pieces_of_at_most_1000() {
 }
 
 #[test]
+fn elements_out_of_order_twice_or_out_of_range_make_one_sorted_list() {
+    let script = Script::default();
+    let mut changer = attach_with(&script, [(0, 0), (1000, 3), (0, 0), (0, 0)]);
+    let odd = [1002, 1000, 1002, 7, 1001].map(|a| element(a, 0x09, &format!("T{a}"), None));
+    script.expect(&query(2, 1000, 3, true, 2), Reply::Data(status(2, 0x80, &odd)));
+    let inventory = changer.inventory().unwrap();
+    let addresses: Vec<_> = inventory.elements().map(|e| e.address.0).collect();
+    assert_eq!(addresses, [1000, 1001, 1002]);
+    assert_eq!(inventory.missing, 0);
+}
+
+#[test]
+fn unusable_device_identifiers_cost_the_names_not_the_inventory() {
+    let whole = device_ids();
+    for cut in [4, 10, 40] {
+        let script = Script::default();
+        let mut changer = attach(&script);
+        expect_elements(&script, 2);
+        script.expect(&query(4, 500, 2, false, 3), Reply::Data(whole[..cut].to_vec()));
+        let inventory = changer.inventory().unwrap();
+        assert_eq!(inventory.drives.len(), 2);
+        assert!(inventory.drives.iter().all(|d| d.device.is_none()));
+        assert_eq!(script.left(), 0);
+    }
+}
+
+#[test]
+fn two_drives_of_one_serial_number_are_neither() {
+    let script = Script::default();
+    let mut changer = attach(&script);
+    expect_elements(&script, 2);
+    let mut twins = device_ids();
+    let last = twins.len() - 1;
+    twins[last] = b'3';
+    script.expect(&query(4, 500, 2, false, 3), Reply::Data(twins));
+    let inventory = changer.inventory().unwrap();
+    assert!(inventory.drives.iter().all(|d| d.is_device("1210173183")));
+    assert_eq!(inventory.drive_by_serial("1210173183"), None);
+}
+
+#[test]
 fn a_cut_status_reply_at_any_byte_is_an_error_or_a_retry_never_a_wrong_list() {
     let whole = status(2, 0x80, &[element(1000, 9, "A", None), element(1001, 9, "B", None)]);
     for cut in 0..whole.len() {

@@ -1,0 +1,116 @@
+//! The command line: one executable, many names.
+//!
+//! Owns the table of names, what each takes, and the exit status: 0 durable and complete, 1 done
+//! but some things were left out (each was named), 2 wrong usage, 100 will not work if tried again,
+//! 111 may work later. Data goes to standard output, words to standard error.
+
+mod component;
+mod tape;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::library::Scribe;
+use crate::plumb::pipe::Channels;
+use crate::stream::Fault;
+
+#[derive(Parser)]
+#[command(name = "tapioca", version, about, long_about = None, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Component(component::Component),
+}
+
+/// What a command came to, when it came to an end.
+pub(crate) enum Done {
+    /// Everything asked for.
+    Whole,
+    /// Some things were left out, each named on standard error.
+    Partly(u64),
+}
+
+impl Done {
+    pub(crate) fn but_for(left_out: u64) -> Done {
+        if left_out == 0 { Done::Whole } else { Done::Partly(left_out) }
+    }
+}
+
+/// Runs the command that `args` name and returns its exit status.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    let channels = Channels::adopt();
+    start_log();
+    let cli = match Cli::try_parse_from(with_name_first(args)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to standard output and is no failure.
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            if error.print().is_err() {
+                return ExitCode::from(2);
+            }
+            return ExitCode::from(code);
+        }
+    };
+    let (name, result) = match cli.command {
+        Command::Component(component) => (component.name(), component.run(channels)),
+    };
+    report(name, result)
+}
+
+/// Identities and the time, for what has neither of its own.
+fn scribe() -> Scribe {
+    let now_s = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
+    };
+    Scribe { new_id: uuid::Uuid::new_v4, now_s }
+}
+
+/// A link called `src_file` runs `tapioca src_file`.
+fn with_name_first(mut args: Vec<OsString>) -> Vec<OsString> {
+    let called = args.first().and_then(|a| Path::new(a).file_name()).map(OsString::from);
+    if let Some(name) = called
+        && Cli::command().get_subcommands().any(|c| *c.get_name() == *name)
+    {
+        args.insert(0, "tapioca".into());
+        args[1] = name;
+    }
+    args
+}
+
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TAPIOCA_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_target(false)
+        .init();
+}
+
+fn report(name: &str, result: Result<Done, Fault>) -> ExitCode {
+    match result {
+        Ok(Done::Whole) => ExitCode::SUCCESS,
+        Ok(Done::Partly(count)) => {
+            eprintln!("{name}: done, but {count} left out (named above)");
+            ExitCode::from(1)
+        }
+        Err(fault) => {
+            eprintln!("{name}: {fault}");
+            fault.detail.iter().for_each(|line| eprintln!("{name}:   {line}"));
+            if let Some(hint) = &fault.hint {
+                eprintln!("{name}: {hint}");
+            }
+            ExitCode::from(fault.exit_code())
+        }
+    }
+}

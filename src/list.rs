@@ -1,0 +1,300 @@
+//! Index lines: what a stream says about itself, one line a fact.
+//!
+//! Owns the text that travels in marks, that ends each object on tape, and that `proc_record`
+//! writes to a file: the same lines in all three places. `docs/format.md` draws them for readers
+//! of a tape. Offsets are bytes of the innermost payload unless a line says otherwise.
+//!
+//! ```text
+//! f 512 4608 3000 1700000000.000000000 <blake3 or -> path       an entry: type offset span size mtime digest path [link]
+//! ~ 1 1048576 400123                                             a seek point of layer 1: payload offset, offset after the layer
+//! ? 0 512 5120                                                   a wanted range at depth 0 (only in partial streams)
+//! ! unreadable path                                              a thing left out, and why in one word
+//! @ 0 524192 524192 TAP001L8 <uuid or -> 0 5 on-tape             where bytes lie: from to stride medium volume partition block grade
+//! ```
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Type letters of entries, as `ls` and `find` use them; `h` is a hard link to an earlier entry.
+pub const ENTRY_TYPES: &[u8] = b"fdlhpcbs";
+
+/// Longest line that is accepted, bytes.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// One entry of a file tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// One of [`ENTRY_TYPES`].
+    pub kind: u8,
+    /// Payload offset of the entry's first header.
+    pub offset: u64,
+    /// Payload bytes from there to the end of the entry's padded data.
+    pub span: u64,
+    /// Size of the file.
+    pub size: u64,
+    /// Modification time: seconds (floor) and nanoseconds.
+    pub mtime: (i64, u32),
+    /// BLAKE3 of the file's content (holes read as zeros); only for `f`.
+    pub digest: Option<[u8; 32]>,
+    /// Path as stored.
+    pub path: Vec<u8>,
+    /// Target of a symbolic or hard link.
+    pub link: Option<Vec<u8>>,
+}
+
+/// One parsed line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// An entry.
+    Entry(Entry),
+    /// A seek point: reading a layer may start here.
+    Seek {
+        /// Which layer, 1 = innermost.
+        depth: u8,
+        /// Offset before the layer was applied.
+        input: u64,
+        /// Offset after.
+        output: u64,
+    },
+    /// A range that a partial stream is to yield at a depth.
+    Want {
+        /// 0 = the payload itself.
+        depth: u8,
+        /// First byte.
+        from: u64,
+        /// One past the last.
+        to: u64,
+    },
+    /// Something the source left out.
+    Missing {
+        /// One word: `unreadable`, `vanished`, `changed`, `excluded`, `type`.
+        why: String,
+        /// Path as it would have been stored.
+        path: Vec<u8>,
+    },
+    /// Where a run of bytes lies.
+    Place {
+        /// The run.
+        extent: crate::stream::Extent,
+        /// On what.
+        place: crate::stream::Place,
+        /// The rung of the ladder, spaces as `-`.
+        grade: String,
+    },
+}
+
+/// Writes a byte string so that it has no white space, control byte or backslash.
+pub fn escape(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let plain = |b: &u8| (0x21..0x7f).contains(b) && *b != b'\\' || *b >= 0x80;
+    if !bytes.is_empty() && bytes.iter().all(plain) {
+        return Cow::Borrowed(bytes);
+    }
+    if bytes.is_empty() {
+        return Cow::Borrowed(b"\\e");
+    }
+    let mut out = Vec::with_capacity(bytes.len() + 16);
+    for b in bytes {
+        match plain(b) {
+            true => out.push(*b),
+            false => out.extend_from_slice(format!("\\x{b:02x}").as_bytes()),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Undoes [`escape`].
+pub fn unescape(text: &[u8]) -> Option<Vec<u8>> {
+    if text == b"\\e" {
+        return Some(Vec::new());
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first != b'\\' {
+            out.push(*first);
+            continue;
+        }
+        let ([b'x', high, low], tail) = rest.split_first_chunk::<3>()? else { return None };
+        let digit = |b: u8| (b as char).to_digit(16);
+        out.push(u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?);
+        rest = tail;
+    }
+    Some(out)
+}
+
+impl Entry {
+    /// Appends the line of this entry to `out`.
+    pub fn write_line(&self, out: &mut Vec<u8>) {
+        let mut head = String::with_capacity(140);
+        let (s, ns) = self.mtime;
+        // Writing to a String cannot fail.
+        let _ = write!(
+            head,
+            "{} {} {} {} {s}.{ns:09} ",
+            self.kind as char, self.offset, self.span, self.size
+        );
+        match &self.digest {
+            Some(digest) => head.push_str(blake3::Hash::from_bytes(*digest).to_hex().as_str()),
+            None => head.push('-'),
+        }
+        out.extend_from_slice(head.as_bytes());
+        for text in std::iter::once(&self.path).chain(&self.link) {
+            out.push(b' ');
+            out.extend_from_slice(&escape(text));
+        }
+        out.push(b'\n');
+    }
+}
+
+impl Line {
+    /// Appends the line to `out`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let text = match self {
+            Line::Entry(entry) => return entry.write_line(out),
+            Line::Seek { depth, input, output } => format!("~ {depth} {input} {output}"),
+            Line::Want { depth, from, to } => format!("? {depth} {from} {to}"),
+            Line::Missing { why, path } => {
+                out.extend_from_slice(format!("! {why} ").as_bytes());
+                out.extend_from_slice(&escape(path));
+                out.push(b'\n');
+                return;
+            }
+            Line::Place { extent, place, grade } => {
+                let medium = escape(place.medium.as_bytes()).into_owned();
+                let medium = String::from_utf8_lossy(&medium).into_owned();
+                let volume = place.volume.map_or("-".into(), |v| v.to_string());
+                let grade = grade.replace(' ', "-");
+                format!(
+                    "@ {} {} {} {medium} {volume} {} {} {grade}",
+                    extent.from, extent.to, extent.stride, place.partition, extent.block
+                )
+            }
+        };
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'\n');
+    }
+
+    /// Parses one line, without its newline. The error says what is wrong with it.
+    pub fn parse(line: &[u8]) -> Result<Line, String> {
+        let fault = || {
+            format!(
+                "not an index line: {:?}",
+                String::from_utf8_lossy(&line[..line.len().min(120)])
+            )
+        };
+        if line.len() > LINE_BYTES_MAX {
+            return Err(fault());
+        }
+        let fields: Vec<&[u8]> = line.split(|&b| b == b' ').collect();
+        parse_fields(&fields).ok_or_else(fault)
+    }
+}
+
+fn parse_fields(fields: &[&[u8]]) -> Option<Line> {
+    match *fields {
+        [b"~", depth, input, output] => Some(Line::Seek {
+            depth: number(depth)?,
+            input: number(input)?,
+            output: number(output)?,
+        }),
+        [b"?", depth, from, to] => {
+            Some(Line::Want { depth: number(depth)?, from: number(from)?, to: number(to)? })
+        }
+        [b"!", why, path] => Some(Line::Missing {
+            why: String::from_utf8(why.to_vec()).ok()?,
+            path: unescape(path)?,
+        }),
+        [b"@", from, to, stride, medium, volume, partition, block, grade] => Some(Line::Place {
+            extent: crate::stream::Extent {
+                from: number(from)?,
+                to: number(to)?,
+                stride: number(stride)?,
+                block: number(block)?,
+            },
+            place: crate::stream::Place {
+                medium: String::from_utf8(unescape(medium)?).ok()?,
+                volume: match volume {
+                    b"-" => None,
+                    text => Some(std::str::from_utf8(text).ok()?.parse().ok()?),
+                },
+                partition: number(partition)?,
+            },
+            grade: String::from_utf8(grade.to_vec()).ok()?.replace('-', " "),
+        }),
+        [kind, offset, span, size, mtime, digest, path, ref link @ ..] => {
+            parse_entry(kind, [offset, span, size], mtime, digest, path, link).map(Line::Entry)
+        }
+        _ => None,
+    }
+}
+
+fn parse_entry(
+    kind: &[u8],
+    [offset, span, size]: [&[u8]; 3],
+    mtime: &[u8],
+    digest: &[u8],
+    path: &[u8],
+    link: &[&[u8]],
+) -> Option<Entry> {
+    let &[kind] = kind else { return None };
+    let (s, ns) = std::str::from_utf8(mtime).ok()?.split_once('.')?;
+    let ns: u32 = ns.parse().ok().filter(|&n| n < 1_000_000_000 && ns.len() == 9)?;
+    let digest = match digest {
+        b"-" => None,
+        hex => Some(*blake3::Hash::from_hex(hex).ok()?.as_bytes()),
+    };
+    let link = match link {
+        [] => None,
+        [one] => Some(unescape(one)?),
+        _ => return None,
+    };
+    ENTRY_TYPES.contains(&kind).then_some(())?;
+    Some(Entry {
+        kind,
+        offset: number(offset)?,
+        span: number(span)?,
+        size: number(size)?,
+        mtime: (s.parse().ok()?, ns),
+        digest,
+        path: unescape(path)?,
+        link,
+    })
+}
+
+fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The lines of a mark or of an index, each parsed.
+pub fn lines(bytes: &[u8]) -> impl Iterator<Item = Result<Line, String>> {
+    bytes.split(|&b| b == b'\n').filter(|line| !line.is_empty()).map(Line::parse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_line_comes_back() {
+        let text = b"f 512 4608 3000 -1.000000001 - a\\x20b\n\
+            l 0 512 0 0.000000000 - \\e target\n~ 1 10 20\n? 0 1 2\n! vanished x\xff\n\
+            @ 0 10 5 TAP001L8 - 0 5 on-tape\n";
+        let parsed: Vec<Line> = lines(text).collect::<Result<_, _>>().unwrap();
+        let mut again = Vec::new();
+        parsed.iter().for_each(|line| line.write(&mut again));
+        assert_eq!(again, text);
+        let Line::Entry(first) = &parsed[0] else { panic!("an entry") };
+        assert_eq!(first.path, b"a b");
+        assert_eq!(first.mtime, (-1, 1));
+    }
+
+    #[test]
+    fn bad_lines_are_refused() {
+        for bad in
+            [&b"x 1 2 3 4.000000000 - p"[..], b"f 1 2", b"~ 1 2", b"f 1 2 3 4.5 - p", b"! a \\xzz"]
+        {
+            assert!(Line::parse(bad).is_err(), "{bad:?} was taken");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Components: each one step of a pudding, each a plain value that a plumber runs.
+
+pub mod process;
+pub mod sink;
+pub mod source;

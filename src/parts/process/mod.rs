@@ -1,0 +1,1 @@
+//! Processors change or watch streams.

@@ -1,0 +1,4 @@
+//! Sinks keep streams.
+
+pub mod null;
+pub mod tape;

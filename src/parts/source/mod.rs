@@ -1,0 +1,3 @@
+//! Sources make streams.
+
+pub mod tape;

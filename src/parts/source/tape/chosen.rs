@@ -1,0 +1,202 @@
+//! Chosen entries: the blocks they lie in, and no others.
+//!
+//! Owns the reading of a plan: one LOCATE for each run of blocks that does not follow the one
+//! before, volumes fetched in order. Hands on a partial stream.
+
+use super::Feed;
+use super::plan::{Gathered, Run};
+use crate::library::{Mount, Part, Step, VolumeReader};
+use crate::list::Line;
+use crate::stream::{Begin, Blame, End, Fault, Item, StreamId};
+use crate::volume::BlockKind;
+use crate::volume::part::{PartEnd, PartState};
+
+/// Chooses by the indexes on the volumes, starting with `part`.
+pub(super) fn run(
+    mount: &mut Mount,
+    mut reader: VolumeReader,
+    part: Part,
+    only: &[Vec<u8>],
+    feed: &mut Feed<'_>,
+) -> Result<u64, Fault> {
+    let begin = Begin { partial: true, ..part.begin.stream.clone() };
+    let mut index = Vec::new();
+    loop {
+        let mut complete = false;
+        for part in reader.survey()?.parts.iter().filter(|p| p.begin.stream.stream == begin.stream)
+        {
+            let Some((_, end)) = &part.end else { continue };
+            index.push(reader.index(end)?);
+            complete |= ends_stream(end);
+        }
+        if complete {
+            break;
+        }
+        let (set, number) = (reader.label().set_id, reader.label().volume_number + 1);
+        reader.lend_back(mount);
+        reader = mount.read_numbered(set, number)?;
+    }
+    let gathered = Gathered::from_index(&index, only)?;
+    let missed = name_unmatched(&gathered);
+    send(mount, Some(reader), Some(begin), &gathered, feed)?;
+    Ok(missed)
+}
+
+fn ends_stream(end: &PartEnd) -> bool {
+    match end.state {
+        PartState::Complete | PartState::Aborted { .. } => true,
+        PartState::Continued => false,
+    }
+}
+
+/// Chooses by a list that says where everything lies.
+pub(super) fn run_listed(
+    mount: &mut Mount,
+    reader: VolumeReader,
+    gathered: &Gathered,
+    feed: &mut Feed<'_>,
+) -> Result<u64, Fault> {
+    let missed = name_unmatched(gathered);
+    send(mount, Some(reader), None, gathered, feed)?;
+    Ok(missed)
+}
+
+fn name_unmatched(gathered: &Gathered) -> u64 {
+    for pattern in &gathered.unmatched {
+        eprintln!("src_tape: nothing matches {}", String::from_utf8_lossy(pattern));
+    }
+    gathered.unmatched.len() as u64
+}
+
+fn send(
+    mount: &mut Mount,
+    mut reader: Option<VolumeReader>,
+    begin: Option<Begin>,
+    gathered: &Gathered,
+    feed: &mut Feed<'_>,
+) -> Result<(), Fault> {
+    let layers = begin.as_ref().map_or(0, |b| u8::try_from(b.layers.len()).unwrap_or(u8::MAX));
+    let mut sending = Sending { begun: begin.is_some() };
+    if let Some(begin) = begin {
+        feed.put(Item::Begin(begin))?;
+    }
+    let wants = gathered.wants();
+    if layers > 0 {
+        let mut marks = Vec::new();
+        wants.iter().for_each(|&(from, to)| Line::Want { depth: 0, from, to }.write(&mut marks));
+        if !marks.is_empty() {
+            feed.put(Item::Mark(marks))?;
+        }
+    }
+    let mut sent_to = 0;
+    for want in wants {
+        for mut run in gathered.runs(want, layers)? {
+            // With layers, neighbouring wants may lie in one chunk, which is sent once.
+            run.from = run.from.max(sent_to);
+            if run.from >= run.to {
+                continue;
+            }
+            sent_to = run.to;
+            reader = Some(on_volume(mount, reader, &run)?);
+            let reader = reader.as_mut().expect("a volume was just mounted");
+            sending.run(reader, &run, feed)?;
+        }
+    }
+    if !sending.begun {
+        feed.put(Item::Begin(Begin {
+            kind: crate::stream::KIND_PAX.into(),
+            partial: true,
+            ..Begin::default()
+        }))?;
+    }
+    let mut lines = Vec::new();
+    gathered.entries.iter().for_each(|entry| entry.write_line(&mut lines));
+    if !lines.is_empty() {
+        feed.put(Item::Mark(lines))?;
+    }
+    if let Some(reader) = reader {
+        mount.give_back(reader.into_drive());
+    }
+    feed.put(Item::End(End { bytes: feed.bytes, skipped: 0 }))
+}
+
+/// The reader over the volume that a run lies on.
+fn on_volume(
+    mount: &mut Mount,
+    reader: Option<VolumeReader>,
+    run: &Run,
+) -> Result<VolumeReader, Fault> {
+    let is_it = |reader: &VolumeReader| match run.volume {
+        Some(id) => reader.label().volume_id == id,
+        None => reader.label().name() == run.medium,
+    };
+    let reader = match reader {
+        Some(reader) if is_it(&reader) => return Ok(reader),
+        Some(reader) => {
+            mount.give_back(reader.into_drive());
+            mount.read_tag(&run.medium)?
+        }
+        None => mount.read_tag(&run.medium)?,
+    };
+    match is_it(&reader) {
+        true => Ok(reader),
+        false => Err(Fault::never(
+            Blame::Operator,
+            format!("{} is another volume than the one that was written then", run.medium),
+        )),
+    }
+}
+
+struct Sending {
+    /// Whether `Begin` was sent; a list does not tell the stream's identity, the first block does.
+    begun: bool,
+}
+
+impl Sending {
+    fn run(
+        &mut self,
+        reader: &mut VolumeReader,
+        run: &Run,
+        feed: &mut Feed<'_>,
+    ) -> Result<(), Fault> {
+        let name = reader.label().name();
+        for address in run.first..=run.last {
+            let opened = match reader.read(address)? {
+                Step::Block(opened) if opened.header.kind == BlockKind::Data => opened,
+                Step::Block(_) => {
+                    return Err(lost(&name, address, run, "it holds no data of a stream"));
+                }
+                Step::Damaged(why) => return Err(lost(&name, address, run, &why)),
+                Step::Filemark | Step::EndOfData => {
+                    return Err(lost(&name, address, run, "nothing is there"));
+                }
+            };
+            if !self.begun {
+                let stream = StreamId(opened.header.stream);
+                let kind = crate::stream::KIND_PAX.into();
+                feed.put(Item::Begin(Begin { stream, kind, partial: true, ..Begin::default() }))?;
+                self.begun = true;
+            }
+            let start = opened.header.offset;
+            let end = start + opened.payload.len() as u64;
+            let (from, to) = (run.from.max(start), run.to.min(end));
+            let piece = usize::try_from(from - start)
+                .ok()
+                .zip(usize::try_from(to.saturating_sub(start)).ok());
+            let piece = piece.and_then(|(a, b)| opened.payload.get(a..b));
+            let piece = piece.ok_or_else(|| {
+                lost(&name, address, run, "it holds other bytes than the index says")
+            })?;
+            feed.data(from, piece)?;
+        }
+        Ok(())
+    }
+}
+
+fn lost(volume: &str, block: u64, run: &Run, why: &str) -> Fault {
+    let what = format!(
+        "{volume}: block {block}: {why}; bytes {} to {} of the stream cannot be read",
+        run.from, run.to
+    );
+    Fault::never(Blame::Medium, what)
+}

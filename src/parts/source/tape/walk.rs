@@ -1,0 +1,213 @@
+//! A whole stream, in order, across parts and volumes.
+//!
+//! Owns the rules for what may follow what: data without a gap, parts in their numbers. A damaged
+//! block, a missing part or a stream that was never finished ends in a fault that names the bytes;
+//! what came before it has been handed on.
+
+use super::Feed;
+use crate::library::{Mount, Part, Step, VolumeReader};
+use crate::list::Line;
+use crate::stream::{Blame, End, Fault, Item};
+use crate::volume::BlockKind;
+use crate::volume::part::{PartBegin, PartEnd, PartState};
+
+/// How a part turned out.
+enum Ended {
+    Complete(PartEnd),
+    /// Goes on in another part; `None` when it was cut off and may or may not go on.
+    GoesOn(Option<PartEnd>),
+}
+
+pub(super) fn run(
+    mount: &mut Mount,
+    reader: VolumeReader,
+    part: Part,
+    feed: &mut Feed<'_>,
+) -> Result<u64, Fault> {
+    if part.begin.from != 0 {
+        return Err(Fault::never(
+            Blame::Operator,
+            format!(
+                "the part at block {} starts in the middle of its stream (byte {})",
+                part.address, part.begin.from
+            ),
+        )
+        .hint("start with the volume that has its first part"));
+    }
+    feed.put(Item::Begin(part.begin.stream.clone()))?;
+    let mut walk = Walk { reader, offset: 0 };
+    let mut part = (part.address, part.begin);
+    loop {
+        let (address, begin) = &part;
+        let (ended, after) = walk.part(*address, begin, feed)?;
+        match ended {
+            Ended::Complete(end) => {
+                walk.entries(Some(&end), feed)?;
+                feed.put(Item::End(End { bytes: feed.bytes, skipped: end.skipped }))?;
+                mount.give_back(walk.reader.into_drive());
+                return Ok(0);
+            }
+            Ended::GoesOn(end) => walk.entries(end.as_ref(), feed)?,
+        }
+        part = walk.following(mount, begin, after)?;
+    }
+}
+
+struct Walk {
+    reader: VolumeReader,
+    /// Stream offset that comes next.
+    offset: u64,
+}
+
+impl Walk {
+    /// Hands on the data of the part at `address`; returns how it ended and the address behind it.
+    fn part(
+        &mut self,
+        address: u64,
+        begin: &PartBegin,
+        feed: &mut Feed<'_>,
+    ) -> Result<(Ended, u64), Fault> {
+        let name = self.reader.label().name();
+        let stride = (self.reader.label().block_bytes - crate::volume::block::HEADER_BYTES) as u64;
+        let mut at = address + 1;
+        loop {
+            let opened = match self.reader.read(at)? {
+                Step::Block(opened) if opened.header.stream == begin.stream.stream.0 => opened,
+                Step::Block(opened) => {
+                    let other = opened.header.stream;
+                    return Err(lost(
+                        &name,
+                        at,
+                        self.offset,
+                        stride,
+                        &format!("it belongs to stream {other}"),
+                    ));
+                }
+                Step::Damaged(why) => return Err(lost(&name, at, self.offset, stride, &why)),
+                Step::Filemark | Step::EndOfData => return Ok((Ended::GoesOn(None), at)),
+            };
+            match opened.header.kind {
+                BlockKind::Data => {
+                    let from = opened.header.offset;
+                    if from > self.offset {
+                        let gap =
+                            format!("bytes {} to {from} of the stream are not there", self.offset);
+                        return Err(Fault::never(
+                            Blame::Medium,
+                            format!("{name}: block {at}: {gap}"),
+                        ));
+                    }
+                    let known = usize::try_from(self.offset - from).unwrap_or(usize::MAX);
+                    let fresh = opened.payload.get(known..).unwrap_or(&[]);
+                    feed.data(self.offset, fresh)?;
+                    self.offset += fresh.len() as u64;
+                }
+                BlockKind::End => {
+                    let end = PartEnd::parse(opened.payload)
+                        .map_err(|why| lost(&name, at, self.offset, 0, &why))?;
+                    return Ok((self.judge(end)?, at + 1));
+                }
+                BlockKind::Sync | BlockKind::Index => {}
+                BlockKind::Label | BlockKind::Kit | BlockKind::Begin => {
+                    return Err(lost(
+                        &name,
+                        at,
+                        self.offset,
+                        stride,
+                        "it does not belong in a part",
+                    ));
+                }
+            }
+            at += 1;
+        }
+    }
+
+    fn judge(&self, end: PartEnd) -> Result<Ended, Fault> {
+        if let PartState::Aborted { why } = &end.state {
+            let why = format!("this backup was never finished: {why}");
+            return Err(Fault::never(Blame::Peer, why));
+        }
+        if end.to != self.offset {
+            let name = self.reader.label().name();
+            let what = format!(
+                "{name}: the part should end at byte {} and ends at {}",
+                end.to, self.offset
+            );
+            return Err(Fault::never(Blame::Medium, what));
+        }
+        Ok(match end.state {
+            PartState::Complete => Ended::Complete(end),
+            PartState::Continued | PartState::Aborted { .. } => Ended::GoesOn(Some(end)),
+        })
+    }
+
+    /// Hands on what the part's index says of the entries, for whoever verifies them.
+    fn entries(&mut self, end: Option<&PartEnd>, feed: &mut Feed<'_>) -> Result<(), Fault> {
+        let Some(end) = end else { return Ok(()) };
+        let lines = self.reader.index(end)?;
+        let mut wanted = Vec::new();
+        for line in lines.split_inclusive(|&b| b == b'\n') {
+            if !matches!(line.first(), Some(b'~' | b'@')) {
+                wanted.extend_from_slice(line);
+            }
+        }
+        debug_assert!(crate::list::lines(&wanted).all(|l| !matches!(l, Ok(Line::Seek { .. }))));
+        match wanted.is_empty() {
+            true => Ok(()),
+            false => feed.put(Item::Mark(wanted)),
+        }
+    }
+
+    /// Finds the part that follows, behind `after` on this volume or on the next one.
+    fn following(
+        &mut self,
+        mount: &mut Mount,
+        begin: &PartBegin,
+        after: u64,
+    ) -> Result<(u64, PartBegin), Fault> {
+        let follows = |next: &PartBegin| {
+            next.stream.stream == begin.stream.stream && next.stream_part == begin.stream_part + 1
+        };
+        if let Step::Block(opened) = self.reader.read(after + 1)?
+            && opened.header.kind == BlockKind::Begin
+            && let Ok(next) = PartBegin::parse(opened.payload)
+            && follows(&next)
+        {
+            return Ok((after + 1, next));
+        }
+        let label = self.reader.label().clone();
+        self.next_volume(mount).map_err(|fault| {
+            let what = format!(
+                "the stream goes on after byte {} on another volume than {}",
+                self.offset,
+                label.name()
+            );
+            Fault { what: format!("{what}: {fault}"), ..fault }
+        })?;
+        let survey = self.reader.survey()?;
+        let next = survey.parts.into_iter().find(|part| follows(&part.begin)).ok_or_else(|| {
+            let name = self.reader.label().name();
+            Fault::never(
+                Blame::Medium,
+                format!("part {} of the stream is not on {name}", begin.stream_part + 1),
+            )
+        })?;
+        Ok((next.address, next.begin))
+    }
+
+    fn next_volume(&mut self, mount: &mut Mount) -> Result<(), Fault> {
+        let (set, number) = (self.reader.label().set_id, self.reader.label().volume_number + 1);
+        self.reader.lend_back(mount);
+        self.reader = mount.read_numbered(set, number)?;
+        Ok(())
+    }
+}
+
+fn lost(volume: &str, block: u64, offset: u64, stride: u64, why: &str) -> Fault {
+    let what = format!(
+        "{volume}: block {block}: {why}; bytes {offset} to {} of the stream are lost",
+        offset + stride
+    );
+    Fault::never(Blame::Medium, what)
+        .hint("entries elsewhere can still be had: choose them with --only; a second copy may have the rest")
+}

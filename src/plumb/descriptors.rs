@@ -1,0 +1,52 @@
+//! The descriptors a component process is given.
+//!
+//! 0 takes the stream, 1 gives it, 2 talks; 3 sends receipts up and 4 takes those from below, both
+//! only if whoever started us opened them.
+#![allow(unsafe_code, reason = "adopting an inherited descriptor has no safe form")]
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+
+/// Receipts to the components nearer the source.
+pub const RECEIPTS_UP: RawFd = 3;
+/// Receipts from the components nearer the sink.
+pub const RECEIPTS_FROM_BELOW: RawFd = 4;
+
+/// Bytes a pipe of ours should hold; fewer wake-ups than the default 64 KiB.
+const PIPE_BYTES: usize = 1024 * 1024;
+
+/// Standard input as a plain file, its pipe enlarged.
+pub fn stream_in() -> io::Result<File> {
+    enlarged(io::stdin().as_fd().try_clone_to_owned()?)
+}
+
+/// Standard output as a plain, unbuffered file, its pipe enlarged.
+pub fn stream_out() -> io::Result<File> {
+    enlarged(io::stdout().as_fd().try_clone_to_owned()?)
+}
+
+/// A pipe that cannot be enlarged (the user's limit, or no pipe at all) works as it is.
+fn enlarged(fd: OwnedFd) -> io::Result<File> {
+    if let Err(error) = rustix::pipe::fcntl_setpipe_size(&fd, PIPE_BYTES) {
+        tracing::trace!(%error, "the edge keeps its size");
+    }
+    Ok(File::from(fd))
+}
+
+/// Takes over descriptor `number` if it was inherited open with the wanted direction. Call at most
+/// once per number, before any other descriptor is opened.
+pub fn inherited(number: RawFd, writable: bool) -> Option<File> {
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;
+    let flags = info.lines().find_map(|l| l.strip_prefix("flags:"))?.trim().to_owned();
+    let mode = u32::from_str_radix(&flags, 8).ok()? & 0o3;
+    if mode != 2 && (mode == 1) != writable {
+        return None;
+    }
+    // SAFETY: /proc says the descriptor is open; nothing else in this process owns it, as we are
+    // called once, at start, for numbers that the shell contract reserves for us.
+    let fd = unsafe { OwnedFd::from_raw_fd(number) };
+    // What we start must not hold a receipt channel open.
+    rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC).ok()?;
+    Some(File::from(fd))
+}

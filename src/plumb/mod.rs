@@ -1,0 +1,6 @@
+//! Plumbers: what runs a component between its edges.
+//!
+//! Owns descriptors, threads and the order in which things close, so that components own none.
+
+pub mod descriptors;
+pub mod pipe;

@@ -1,0 +1,93 @@
+//! The stream contract: what travels along an edge, and how a component meets it.
+//!
+//! Owns [`Item`], the one thing an edge carries; [`Block`], the bytes; [`Fault`], why a component
+//! gave up; [`Receipt`], the word that data became durable; and the traits a component implements.
+//! Does no I/O of its own: a plumber moves items. End of file is not success: a stream is whole only
+//! after [`Item::End`], and a reader that meets the end of its edge without one reports it.
+
+pub mod block;
+pub mod fault;
+pub mod flow;
+pub mod frame;
+pub mod receipt;
+
+pub use block::{Block, Pool};
+pub use fault::{Blame, Fault, Retry};
+pub use flow::{Inlet, Outlet, Process, Sink, Source, Upward};
+pub use receipt::{Extent, Place, Receipt};
+
+use serde::{Deserialize, Serialize};
+
+/// Identity of one backup stream, made once at its source and kept through every component.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default,
+)]
+pub struct StreamId(pub uuid::Uuid);
+
+impl std::fmt::Display for StreamId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a stream's payload is once all layers are taken off.
+pub const KIND_PAX: &str = "pax";
+/// Bytes that mean nothing to us.
+pub const KIND_RAW: &str = "raw";
+
+/// The first item of every stream: what follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Begin {
+    /// Identity, kept through every component.
+    pub stream: StreamId,
+    /// What an operator calls it: a host and path, a database, a file name.
+    pub name: String,
+    /// [`KIND_PAX`], [`KIND_RAW`], or a word the operator chose.
+    pub kind: String,
+    /// Transformations applied, innermost first: `["zstd"]`. Empty: the payload itself.
+    pub layers: Vec<String>,
+    /// When the source started, seconds since the epoch, told by the plumber.
+    pub created_s: i64,
+    /// True when only chosen ranges of the stream follow, so that offsets may jump forward.
+    pub partial: bool,
+}
+
+/// The last item of a stream that is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Data bytes carried on this edge.
+    pub bytes: u64,
+    /// How many things the source had to leave out; each was named on its stderr.
+    pub skipped: u64,
+}
+
+/// The last item of a stream that is not whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Abort {
+    /// The component that gave up.
+    pub who: String,
+    /// Why, in one line.
+    pub why: String,
+}
+
+/// One thing that travels along an edge.
+#[derive(Debug)]
+pub enum Item {
+    /// Starts the stream; exactly one, first.
+    Begin(Begin),
+    /// Bytes of the stream at `offset`. Offsets are contiguous from 0 unless the stream is partial,
+    /// and then only grow.
+    Data {
+        /// Where in the stream (in this edge's own coordinates) the bytes belong.
+        offset: u64,
+        /// The bytes, never empty.
+        block: Block,
+    },
+    /// Lines for the index of the stream ([`crate::list`]): entries, seek points, wanted ranges.
+    /// Whole lines, each ended by a newline.
+    Mark(Vec<u8>),
+    /// Ends the stream: it is whole.
+    End(End),
+    /// Ends the stream: it is not whole and must not be taken for a backup.
+    Abort(Abort),
+}
