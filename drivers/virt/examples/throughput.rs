@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut drive = virt::open(&library.drives()[0])?;
     settle(&mut *drive, &[0; 6])?;
     let count = gib << 30 >> 19;
-    let mut block: Vec<u8> = (0..BLOCK).map(|i| (i * i >> 3) as u8).collect();
+    let mut block: Vec<u8> = (0..BLOCK).map(|i| ((i * i) >> 3) as u8).collect();
     let cdb = |op: u8| [op, 0, (BLOCK >> 16) as u8, 0, 0, 0];
 
     measure("write", gib, || {

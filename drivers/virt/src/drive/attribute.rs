@@ -104,7 +104,7 @@ impl Drive {
     fn of_device(&self, mounted: &Mounted) -> Vec<Entry> {
         let Mounted { memory, tape, .. } = mounted;
         let spec = &memory.spec;
-        let early = spec.capacity_bytes - spec.early_warning_bytes;
+        let early = spec.capacity_bytes.saturating_sub(spec.early_warning_bytes);
         let left = early.saturating_sub(tape.used_before(tape.objects()));
         let alerts = self.state.alerts.iter().filter(|flag| (1..=64).contains(*flag));
         let alerts = alerts.fold(0u64, |sum, flag| sum | 1 << (64 - flag));

@@ -20,10 +20,8 @@ pub(crate) fn standard(device_type: u8, product: &str, descriptors: &[u16]) -> R
     let mut reply = Reply::new();
     // RMB; SPC-4; HISUP, response format 2; length; PROTECT off; MULTIP; CMDQUE.
     reply.bytes(&[device_type, 0x80, 0x06, 0x12, 0x00, 0x00, 0x10, 0x02]);
-    reply.ascii(VENDOR, 8).ascii(product, 16).ascii(REVISION, 4).zeros(20);
-    reply.zeros(10);
-    for (i, descriptor) in descriptors.iter().enumerate() {
-        reply.0.resize(reply.len().max(58 + 2 * i), 0);
+    reply.ascii(VENDOR, 8).ascii(product, 16).ascii(REVISION, 4).zeros(22);
+    for descriptor in descriptors {
         reply.u16(*descriptor);
     }
     reply.0.resize(70, 0);
@@ -72,7 +70,7 @@ impl Drive {
     pub(super) fn inquiry(&mut self, cdb: &[u8], data: &mut Data<'_>) -> Done {
         let allocation = field(cdb, 3, 2) as usize;
         let reply = match (cdb[1] & 0x01, cdb[2]) {
-            // SAM-5, SSC-5, SPC-5: version descriptors.
+            // SAM-5, SSC-4, SPC-5: version descriptors.
             (0, 0) => standard(SEQUENTIAL, PRODUCT, &[0x00a0, 0x0520, 0x05c0]),
             (0, _) => return Err(bad_cdb(2, None).into()),
             (_, code) => page(SEQUENTIAL, code, &self.page_body(code)?),

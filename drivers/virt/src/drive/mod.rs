@@ -129,6 +129,7 @@ impl Drive {
             let dir = self.place.medium(cartridge.medium);
             let memory = store::read(&dir.join("memory.toml"))?;
             let tape = Tape::open(&dir).map_err(Error::io(&dir))?;
+            self.at.block = self.at.block.min(tape.objects()); // the file may have lost some
             self.mounted = Some(Mounted { number: cartridge.medium, memory, tape });
         }
         self.memory_changed = false;

@@ -34,7 +34,7 @@ struct Request {
 impl Drive {
     pub(super) fn zones(&self, mounted: &Mounted) -> Zones {
         let spec = &mounted.memory.spec;
-        let early = spec.capacity_bytes - spec.early_warning_bytes;
+        let early = spec.capacity_bytes.saturating_sub(spec.early_warning_bytes);
         let set = u64::from(self.state.mode.early_warning_mb) * 1_000_000;
         let zone = match (set, self.shape.early_warning) {
             (0, EarlyWarningStyle::Programmable) => Some(spec.early_warning_bytes),
