@@ -47,7 +47,7 @@ fn open(name: &str) -> Result<Box<dyn Transport>> {
     Ok(Box::new(sg::open(name).map_err(|error| format!("{name}: {error}"))?))
 }
 
-fn prove(changer: &str, names: &[String]) -> Result<()> {
+pub(crate) fn prove(changer: &str, names: &[String]) -> Result<()> {
     let mut changer = Changer::attach(open(changer)?)?;
     let mut drives = Vec::new();
     for name in names {
