@@ -42,6 +42,7 @@ pub struct Scripted {
     pub log: Log,
     pub attached: Arc<Mutex<bool>>,
     pub serial: Arc<Mutex<&'static str>>,
+    pub log_pages: &'static [u8],
 }
 
 impl Transport for Scripted {
@@ -58,6 +59,10 @@ impl Transport for Scripted {
             return match cdb[0] {
                 // No medium yet: attach asks for no position.
                 0x00 => check(&sense(2, 0x3a, 0)),
+                0x4d if !self.log_pages.is_empty() => fill(
+                    &mut data,
+                    &[&[0, 0, 0, self.log_pages.len() as u8], self.log_pages].concat(),
+                ),
                 _ => check(&sense(5, 0x20, 0)),
             };
         }
@@ -85,6 +90,14 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(script: impl IntoIterator<Item = (u8, Act)>) -> Stage {
+        Stage::with_logs(&[], script)
+    }
+
+    /// A drive with these log pages.
+    pub fn with_logs(
+        log_pages: &'static [u8],
+        script: impl IntoIterator<Item = (u8, Act)>,
+    ) -> Stage {
         let steps = Arc::new(Mutex::new(script.into_iter().collect::<VecDeque<_>>()));
         let attached = Arc::new(Mutex::new(false));
         let (log, clock) = (Log::default(), StillClock::default());
@@ -94,6 +107,7 @@ impl Stage {
             log: log.clone(),
             attached: attached.clone(),
             serial: serial.clone(),
+            log_pages,
         };
         let drive = Drive::attach_with(Box::new(transport), Box::new(clock.clone())).unwrap();
         *attached.lock().unwrap() = true;
