@@ -45,3 +45,18 @@ fi
 
 echo "== a drive that vanishes and comes back"
 for drive in $drives; do vanish "$drive"; done
+
+echo "== a device that moves less than asked, and one that does not answer"
+for module in crct10dif_common crc-t10dif; do insmod "/modules/$module.ko"; done
+insmod /modules/scsi_debug.ko ptype=1
+faulty=$(node 1 | tail -n 1)
+faults=/sys/bus/pseudo/drivers/scsi_debug
+raw "$faulty" 0 000000000000
+raw "$faulty" 252 12018000fc00 | tee /tmp/answer
+grep -q '244 bytes not moved, 8 bytes' /tmp/answer
+echo 1 >$faults/every_nth
+echo 4 >$faults/opts
+raw "$faulty" 0 000000000000 1 | tee /tmp/answer
+grep -q 'timed out' /tmp/answer
+echo 0 >$faults/opts
+raw "$faulty" 0 000000000000

@@ -1,6 +1,7 @@
 //! Sends one SCSI command and prints what became of it.
 //!
-//! usage: raw /dev/sgN ROOM CDB, where ROOM is the number of bytes to take and CDB is hexadecimal.
+//! usage: raw /dev/sgN ROOM CDB [SECONDS], where ROOM is the number of bytes to take, CDB is
+//! hexadecimal, and SECONDS is the time limit (60).
 #![allow(clippy::print_stdout, reason = "that is its purpose")]
 
 use std::process::ExitCode;
@@ -23,15 +24,18 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> Result<String, String> {
-    let [node, room, cdb] = arguments else {
-        return Err("usage: raw /dev/sgN ROOM CDB".into());
+    let (node, room, cdb, seconds) = match arguments {
+        [node, room, cdb] => (node, room, cdb, "60"),
+        [node, room, cdb, seconds] => (node, room, cdb, seconds.as_str()),
+        _ => return Err("usage: raw /dev/sgN ROOM CDB [SECONDS]".into()),
     };
+    let seconds = seconds.parse().map_err(|error| format!("{seconds}: {error}"))?;
     let room: usize = room.parse().map_err(|error| format!("{room}: {error}"))?;
     let cdb = hex(cdb).ok_or_else(|| format!("{cdb}: not hexadecimal"))?;
     let mut node = sg::open(node).map_err(|error| format!("{node}: {error}"))?;
     let mut buffer = vec![0; room];
     let data = if room == 0 { Data::None } else { Data::In(&mut buffer) };
-    let outcome = node.execute(&cdb, data, Duration::from_secs(60));
+    let outcome = node.execute(&cdb, data, Duration::from_secs(seconds));
     let name = scsi::opcodes::command_name(&cdb);
     let (came, sense) = match &outcome {
         Outcome::Good { residual } => (room - residual, String::new()),

@@ -183,7 +183,10 @@ fn marks_and_ends_are_outcomes_of_a_read() {
     assert_eq!(read(check_left(&sense_with(0x80, 0, 1, 512), 512)), Ok(ReadOut::Filemark));
     assert_eq!(read(check_left(&sense_with(8, 0, 5, 512), 512)), Ok(ReadOut::EndOfData));
     assert_eq!(read(check_left(&sense(0x43, 0, 2), 512)), Ok(ReadOut::EndOfMedium));
-    assert!(matches!(read(check_left(&sense(3, 0x11, 0), 512)), Err(Error::Medium { .. })));
+    for raw in [sense(3, 0x11, 0), sense(3, 0x14, 3), sense(8, 0x14, 3)] {
+        let error = read(check_left(&raw, 512)).unwrap_err();
+        assert!(matches!(error, Error::Medium { .. }), "{error:?}");
+    }
 }
 
 #[test]
@@ -306,6 +309,15 @@ fn another_drive_behind_the_same_name_is_refused() {
 }
 
 #[test]
+fn standing_at_the_end_of_data_already_is_no_error() {
+    for answer in [GOOD, check(&sense_with(8, 0, 5, 0))] {
+        let mut stage = Stage::new([(POSITION, long_position(7, 0)), (0x11, Is(answer))]);
+        stage.drive.space_to_end_of_data().unwrap();
+        assert!(stage.script_is_over());
+    }
+}
+
+#[test]
 fn locate_falls_back_to_ten_bytes_and_remembers() {
     let no = || Is(check(&sense(5, 0x20, 0)));
     let mut stage = Stage::new([
@@ -329,6 +341,9 @@ fn configure_asks_for_variable_blocks_and_a_buffer_and_leaves_a_drive_that_has_t
     let mut stage = Stage::new([(0x1a, Sends(fixed)), (0x15, Is(GOOD))]);
     stage.drive.configure().unwrap();
     assert_eq!(stage.opcodes(), [0x1a, 0x15]);
+    // Buffered mode 1, the speed and density as they were, block length 0.
+    let list = vec![0, 0, 0x12, 8, 0x60, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(*stage.sent.lock().unwrap(), [list]);
     let right = vec![11, 0, 0x10, 8, 0x60, 0, 0, 0, 0, 0, 0, 0];
     let mut stage = Stage::new([(0x1a, Sends(right))]);
     stage.drive.configure().unwrap();

@@ -43,6 +43,7 @@ pub struct Scripted {
     pub attached: Arc<Mutex<bool>>,
     pub serial: Arc<Mutex<&'static str>>,
     pub log_pages: &'static [u8],
+    pub sent: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Transport for Scripted {
@@ -52,6 +53,9 @@ impl Transport for Scripted {
 
     fn execute(&mut self, cdb: &[u8], mut data: Data<'_>, timeout: Duration) -> Outcome {
         self.log.lock().unwrap().push((cdb.to_vec(), timeout));
+        if let Data::Out(bytes) = &data {
+            self.sent.lock().unwrap().push(bytes.to_vec());
+        }
         if cdb[0] == 0x12 {
             return fill(&mut data, &inquiry(cdb, *self.serial.lock().unwrap()));
         }
@@ -85,6 +89,8 @@ pub struct Stage {
     pub clock: StillClock,
     pub log: Log,
     pub serial: Arc<Mutex<&'static str>>,
+    /// What was sent with the commands, in order.
+    pub sent: Arc<Mutex<Vec<Vec<u8>>>>,
     steps: Arc<Mutex<VecDeque<(u8, Act)>>>,
 }
 
@@ -102,17 +108,19 @@ impl Stage {
         let attached = Arc::new(Mutex::new(false));
         let (log, clock) = (Log::default(), StillClock::default());
         let serial = Arc::new(Mutex::new("S1"));
+        let sent = Arc::<Mutex<Vec<Vec<u8>>>>::default();
         let transport = Scripted {
             steps: steps.clone(),
             log: log.clone(),
             attached: attached.clone(),
             serial: serial.clone(),
             log_pages,
+            sent: sent.clone(),
         };
         let drive = Drive::attach_with(Box::new(transport), Box::new(clock.clone())).unwrap();
         *attached.lock().unwrap() = true;
         log.lock().unwrap().clear();
-        Stage { drive, clock, log, serial, steps }
+        Stage { drive, clock, log, serial, sent, steps }
     }
 
     pub fn opcodes(&self) -> Vec<u8> {
