@@ -67,7 +67,7 @@ pub enum Line {
     },
     /// Something the source left out.
     Missing {
-        /// One word: `unreadable`, `vanished`, `changed`, `excluded`, `type`.
+        /// One word: `unreadable`, `vanished`, `changed`, `excluded`, `socket`.
         why: String,
         /// Path as it would have been stored.
         path: Vec<u8>,

@@ -5,6 +5,12 @@
 //! 111 may work later. Data goes to standard output, words to standard error.
 
 mod component;
+mod filesys;
+mod filesys_sink;
+mod layer;
+mod list;
+mod raw;
+mod record;
 mod tape;
 
 use std::ffi::OsString;
@@ -28,6 +34,8 @@ struct Cli {
 enum Command {
     #[command(flatten)]
     Component(component::Component),
+    /// Print a list that proc_record kept
+    List(list::List),
 }
 
 /// What a command came to, when it came to an end.
@@ -36,11 +44,17 @@ pub(crate) enum Done {
     Whole,
     /// Some things were left out, each named on standard error.
     Partly(u64),
+    /// Some things are not as they should be, each named on standard error.
+    Differing(u64),
 }
 
 impl Done {
     pub(crate) fn but_for(left_out: u64) -> Done {
         if left_out == 0 { Done::Whole } else { Done::Partly(left_out) }
+    }
+
+    pub(crate) fn agreeing_but_for(different: u64) -> Done {
+        if different == 0 { Done::Whole } else { Done::Differing(different) }
     }
 }
 
@@ -61,6 +75,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     };
     let (name, result) = match cli.command {
         Command::Component(component) => (component.name(), component.run(channels)),
+        Command::List(list) => ("list", list.run()),
     };
     report(name, result)
 }
@@ -102,6 +117,10 @@ fn report(name: &str, result: Result<Done, Fault>) -> ExitCode {
         Ok(Done::Whole) => ExitCode::SUCCESS,
         Ok(Done::Partly(count)) => {
             eprintln!("{name}: done, but {count} left out (named above)");
+            ExitCode::from(1)
+        }
+        Ok(Done::Differing(count)) => {
+            eprintln!("{name}: {count} do not agree (named above)");
             ExitCode::from(1)
         }
         Err(fault) => {

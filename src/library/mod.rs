@@ -4,6 +4,7 @@
 //! written, writing parts so that what is acknowledged survives, reading them back with every block
 //! checked, and fetching cartridges through a changer. Knows no stream's meaning.
 
+pub mod check;
 pub mod device;
 mod fault;
 pub mod mount;

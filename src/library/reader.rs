@@ -3,15 +3,15 @@
 //! Owns the walk over blocks: where the drive stands, retries of a block that does not read well,
 //! and the [`survey`](VolumeReader::survey) of a volume's parts by their first and last blocks.
 
-use scsi::BlockAddress;
+use scsi::{BlockAddress, SenseKey};
 use ssc::{Drive, ReadOut, Spaced};
 
 use super::fault::drive_fault;
-use crate::stream::Fault;
+use crate::stream::{Blame, Fault};
 use crate::volume::block::{self, Opened};
 use crate::volume::index;
 use crate::volume::part::{PartBegin, PartEnd};
-use crate::volume::{BLOCK_BYTES_MAX, BlockKind, Label};
+use crate::volume::{BLOCK_BYTES_MAX, BlockKind, Damage, Label};
 
 /// How often a block that does not read well is read again.
 const READ_TRIES: u32 = 3;
@@ -107,13 +107,22 @@ impl VolumeReader {
         drive_fault(drive, &format!("cannot read {}", self.name_block(address)), error)
     }
 
-    fn go(&mut self, address: u64) -> Result<(), Fault> {
-        if self.next != Some(address) {
-            self.next = None;
-            self.drive().locate(BlockAddress(address)).map_err(|e| self.fault(address, &e))?;
-            self.next = Some(address);
+    fn go(&mut self, address: u64) -> Result<Result<(), Miss>, Fault> {
+        if self.next == Some(address) {
+            return Ok(Ok(()));
         }
-        Ok(())
+        self.next = None;
+        match self.drive().locate(BlockAddress(address)) {
+            Ok(()) => self.next = Some(address),
+            Err(error) if error.sense().is_some_and(|s| s.key == SenseKey::BlankCheck) => {
+                return Ok(Err(Miss::EndOfData));
+            }
+            Err(error @ ssc::Error::Medium { .. }) => {
+                return Ok(Err(Miss::Damaged(error.to_string())));
+            }
+            Err(error) => return Err(self.fault(address, &error)),
+        }
+        Ok(Ok(()))
     }
 
     /// Reads what lies at `address`. A block that does not read well is tried again before it is
@@ -123,26 +132,25 @@ impl VolumeReader {
     ///
     /// The drive or the way to it; damage of the medium is part of the answer.
     pub fn read(&mut self, address: u64) -> Result<Step<'_>, Fault> {
-        if self.held.is_none_or(|(held, _)| held != address) {
-            let mut tries = READ_TRIES;
-            loop {
-                self.held = None;
-                self.go(address)?;
-                let why = match self.try_read(address)? {
-                    Ok(bytes) => {
+        let mut tries = READ_TRIES;
+        while self.held.is_none_or(|(held, _)| held != address) {
+            let why = match self.fetch(address)? {
+                Ok(bytes) => match self.judge(address, bytes) {
+                    Ok(()) => {
                         self.held = Some((address, bytes));
                         break;
                     }
-                    Err(Miss::Filemark) => return Ok(Step::Filemark),
-                    Err(Miss::EndOfData) => return Ok(Step::EndOfData),
-                    Err(Miss::Damaged(why)) => why,
-                };
-                tries -= 1;
-                if tries == 0 {
-                    return Ok(Step::Damaged(why));
-                }
-                self.next = None;
+                    Err(damage) => damage.to_string(),
+                },
+                Err(Miss::Filemark) => return Ok(Step::Filemark),
+                Err(Miss::EndOfData) => return Ok(Step::EndOfData),
+                Err(Miss::Damaged(why)) => why,
+            };
+            tries -= 1;
+            if tries == 0 {
+                return Ok(Step::Damaged(why));
             }
+            self.next = None;
         }
         let length = self.held.map_or(0, |(_, bytes)| bytes);
         Ok(match block::open(&self.buffer[..length]) {
@@ -151,38 +159,54 @@ impl VolumeReader {
         })
     }
 
-    fn try_read(&mut self, address: u64) -> Result<Result<usize, Miss>, Fault> {
+    fn judge(&self, address: u64, bytes: usize) -> Result<(), Damage> {
+        block::open(&self.buffer[..bytes])?.header.belongs(self.label.set_id, address)
+    }
+
+    /// The block at `address` as the drive gives it, good or not.
+    pub(super) fn raw(&mut self, address: u64) -> Result<Result<&[u8], String>, Fault> {
+        Ok(match self.fetch(address)? {
+            Ok(bytes) => Ok(&self.buffer[..bytes]),
+            Err(Miss::Filemark) => Err("a filemark stands there".into()),
+            Err(Miss::EndOfData) => Err("nothing is there".into()),
+            Err(Miss::Damaged(why)) => Err(why),
+        })
+    }
+
+    fn fetch(&mut self, address: u64) -> Result<Result<usize, Miss>, Fault> {
+        self.held = None;
+        if let Err(miss) = self.go(address)? {
+            return Ok(Err(miss));
+        }
         let drive = self.drive.as_mut().expect("the drive is here unless lent back");
-        match drive.read_block(&mut self.buffer) {
-            Ok(ReadOut::Block(bytes)) => {
-                self.next = Some(address + 1);
-                let checked = block::open(&self.buffer[..bytes])
-                    .and_then(|opened| opened.header.belongs(self.label.set_id, address));
-                Ok(checked.map(|()| bytes).map_err(|damage| Miss::Damaged(damage.to_string())))
-            }
-            Ok(ReadOut::Filemark) => {
-                self.next = Some(address + 1);
-                Ok(Err(Miss::Filemark))
-            }
-            Ok(ReadOut::EndOfData | ReadOut::EndOfMedium) => {
-                self.next = None;
-                Ok(Err(Miss::EndOfData))
-            }
+        let read = drive.read_block(&mut self.buffer);
+        self.next = match &read {
+            Ok(ReadOut::Block(_) | ReadOut::Filemark) => Some(address + 1),
+            _ => None,
+        };
+        match read {
+            Ok(ReadOut::Block(bytes)) => Ok(Ok(bytes)),
+            Ok(ReadOut::Filemark) => Ok(Err(Miss::Filemark)),
+            Ok(ReadOut::EndOfData | ReadOut::EndOfMedium) => Ok(Err(Miss::EndOfData)),
             Ok(ReadOut::TooLong { actual }) => {
-                self.next = None;
                 Ok(Err(Miss::Damaged(format!("{actual} bytes long, which no block is"))))
             }
-            Err(error @ ssc::Error::Medium { .. }) => {
-                self.next = None;
-                Ok(Err(Miss::Damaged(error.to_string())))
-            }
+            Err(error @ ssc::Error::Medium { .. }) => Ok(Err(Miss::Damaged(error.to_string()))),
             Err(error) => Err(self.fault(address, &error)),
         }
     }
 
     /// Address behind the next filemark from `address` on; `None` when data ends without one.
     fn behind_filemark(&mut self, address: u64) -> Result<Option<u64>, Fault> {
-        self.go(address)?;
+        if let Err(miss) = self.go(address)? {
+            return match miss {
+                Miss::EndOfData | Miss::Filemark => Ok(None),
+                Miss::Damaged(why) => Err(Fault::never(
+                    Blame::Medium,
+                    format!("cannot go to {}: {why}", self.name_block(address)),
+                )),
+            };
+        }
         self.next = None;
         match self.drive().space_filemarks(1).map_err(|e| self.fault(address, &e))? {
             Spaced::All => {
@@ -291,6 +315,6 @@ enum Miss {
 }
 
 fn index_fault(block: &str, why: &str) -> Fault {
-    Fault::never(crate::stream::Blame::Medium, format!("cannot read an index: {block}: {why}"))
+    Fault::never(Blame::Medium, format!("cannot read an index: {block}: {why}"))
         .hint("the data may still be good: read the whole stream instead of single files")
 }

@@ -132,6 +132,10 @@ impl Reel {
                 return Err(not_blank(&drive, &format!("foreign data ({why})")));
             }
         }
+        Reel::write_first_file(drive, label)
+    }
+
+    fn write_first_file(mut drive: Drive, label: Label) -> Result<Reel, Fault> {
         let fault = |drive: &Drive, e: &ssc::Error| {
             drive_fault(drive, &format!("cannot label {}", label.name()), e)
         };
@@ -180,6 +184,13 @@ impl Reel {
             ReadOut::Block(_) => false,
             other => return Err(end_makes_no_sense(&label, &format!("{other:?}"))),
         };
+        if !clean && ends_in_first_file(&label, end, &buffer) {
+            tracing::warn!(
+                volume = label.name(),
+                "labelling was cut off and holds no backup; doing it again"
+            );
+            return Reel::write_first_file(drive, label);
+        }
         let last = end.saturating_sub(if clean { 2 } else { 1 });
         let anchor = read_anchor(&mut drive, &label, last, &mut buffer)?;
         let (header, checksum) = anchor;
@@ -198,6 +209,16 @@ impl Reel {
         let anchor = Anchor { address: last, checksum, then_filemark: true };
         Ok(Reel { drive, label, anchor, part: header.part + 1, after_cut, near_end: false })
     }
+}
+
+/// Whether a volume whose last object is the block in `buffer` at `end - 1` has nothing but pieces of
+/// the file we start a volume with.
+fn ends_in_first_file(label: &Label, end: u64, buffer: &[u8]) -> bool {
+    let in_first_file = |opened: Opened<'_>| {
+        matches!(opened.header.kind, BlockKind::Label | BlockKind::Kit)
+            && opened.header.belongs(label.set_id, end - 1).is_ok()
+    };
+    end == 1 || block::open(buffer).is_ok_and(in_first_file)
 }
 
 fn not_blank(drive: &Drive, what: &str) -> Fault {

@@ -3,3 +3,4 @@
 pub mod process;
 pub mod sink;
 pub mod source;
+pub mod whole_file;

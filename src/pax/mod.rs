@@ -4,7 +4,23 @@
 //! utility, "pax Interchange Format", with the keywords GNU tar and libarchive use for sparse
 //! files, extended attributes and ACLs). Pure bytes: opens nothing.
 
+pub mod acl;
+mod block;
+mod number;
+mod read;
+mod records;
+mod sparse;
+mod write;
+
+pub use block::BLOCK;
+pub use read::{Event, HEADERS_BYTES_MAX, Reader, Visit};
+pub use sparse::RUNS_MAX;
+pub use write::{Content, END_OF_ARCHIVE, encode};
+
 use std::collections::BTreeMap;
+
+/// Longest path or link text, bytes.
+pub const PATH_BYTES_MAX: usize = 1 << 20;
 
 /// What a member is.
 #[derive(Debug, Clone, PartialEq, Eq)]

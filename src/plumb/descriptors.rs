@@ -50,3 +50,20 @@ pub fn inherited(number: RawFd, writable: bool) -> Option<File> {
     rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC).ok()?;
     Some(File::from(fd))
 }
+
+/// Sees to it that a command we start inherits nothing but 0, 1 and 2, whatever we inherited.
+pub fn keep_to_ourselves() -> io::Result<()> {
+    let listing = std::fs::read_dir("/proc/self/fd")?;
+    let numbers: Vec<RawFd> =
+        listing.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|&n| n > 2) {
+        // SAFETY: the descriptor is borrowed for one call and only its flag changes. One that was
+        // closed since (the listing's own) makes the call fail with EBADF, nothing else.
+        let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+        match rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC) {
+            Ok(()) | Err(rustix::io::Errno::BADF) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

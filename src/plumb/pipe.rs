@@ -24,6 +24,11 @@ impl Channels {
         let up = ReceiptLines(inherited(RECEIPTS_UP, true));
         Channels { up, below: inherited(RECEIPTS_FROM_BELOW, false) }
     }
+
+    /// Whether receipts are to come from below.
+    pub fn expects_receipts(&self) -> bool {
+        self.below.is_some()
+    }
 }
 
 /// Receipts as lines of JSON.
@@ -121,7 +126,7 @@ pub fn run_process(who: &str, process: &mut dyn Process, channels: Channels) -> 
     }
     drop(out);
     while let Some(receipt) = below.last_ones()? {
-        pass_up(process, receipt, &mut up)?;
+        process.receipt(receipt, &mut up)?;
     }
     process.finish()
 }
@@ -136,20 +141,13 @@ fn flow_through(
     loop {
         let item = inlet.take()?;
         while let Some(receipt) = below.waiting()? {
-            pass_up(process, receipt, up)?;
+            process.receipt(receipt, up)?;
         }
         match item {
             Item::Abort(abort) => return Err(upstream_gave_up(&abort)),
             Item::End(_) => return process.item(item, out),
             item => process.item(item, out)?,
         }
-    }
-}
-
-fn pass_up(process: &mut dyn Process, receipt: Receipt, up: &mut dyn Upward) -> Result<(), Fault> {
-    match process.receipt(receipt)? {
-        Some(receipt) => up.receipt(receipt),
-        None => Ok(()),
     }
 }
 

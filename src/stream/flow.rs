@@ -37,9 +37,10 @@ pub trait Process {
     /// the stream is aborted the plumber passes `Abort` on and drops the component.
     fn item(&mut self, item: Item, out: &mut dyn Outlet) -> Result<(), Fault>;
 
-    /// Translates a receipt from the offsets of its output to those of its input.
-    fn receipt(&mut self, receipt: Receipt) -> Result<Option<Receipt>, Fault> {
-        Ok(Some(receipt))
+    /// Translates a receipt from the offsets of its output to those of its input, and passes on
+    /// what comes of it: nothing yet, one receipt, or one for each medium.
+    fn receipt(&mut self, receipt: Receipt, up: &mut dyn Upward) -> Result<(), Fault> {
+        up.receipt(receipt)
     }
 
     /// Called once after `End` was passed and every receipt below has arrived (their channel

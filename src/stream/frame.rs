@@ -102,6 +102,16 @@ impl<W: Write> FrameWriter<W> {
         FrameWriter { to, chain: blake3::Hasher::new(), bytes: 0 }
     }
 
+    /// What the frames go onto.
+    pub fn inner(&self) -> &W {
+        &self.to
+    }
+
+    /// Gives back what the frames went onto.
+    pub fn into_inner(self) -> W {
+        self.to
+    }
+
     fn send(&mut self, kind: Kind, offset: u64, payload: &[u8]) -> Result<(), Fault> {
         let header = Header::encode(kind, offset, payload);
         self.chain.update(&header);

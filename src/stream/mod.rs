@@ -10,11 +10,13 @@ pub mod fault;
 pub mod flow;
 pub mod frame;
 pub mod receipt;
+pub mod runs;
 
 pub use block::{Block, Pool};
 pub use fault::{Blame, Fault, Retry};
 pub use flow::{Inlet, Outlet, Process, Sink, Source, Upward};
 pub use receipt::{Extent, Place, Receipt};
+pub use runs::Runs;
 
 use serde::{Deserialize, Serialize};
 

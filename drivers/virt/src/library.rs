@@ -3,7 +3,7 @@
 //! ```text
 //! library.toml        shape and habits, written once, editable
 //! robot.toml          where every medium is, replaced whole
-//! lock                library-wide lock and change counter
+//! lock, lock.gate     library-wide lock and change counter
 //! faults.toml         faults to play, optional, read when a device is opened
 //! drive0/ …           state.toml, position (binary), lock
 //! changer/            lock

@@ -140,8 +140,8 @@ pub struct Options {
     pub auto_load: bool,
     /// TEST UNIT READY and its like answered with 2/04/01 after each load.
     pub becoming_ready: u32,
-    /// The robot refuses to take a medium the drive has not unloaded (5/53/02 when prevented,
-    /// 5/3B/0E is never used for it: 4/53/01).
+    /// The robot refuses to take a medium the drive has not unloaded (4/53/01); otherwise it
+    /// makes the drive unload it.
     pub eject_before_move: bool,
     /// READ ELEMENT STATUS refuses VOLTAG and DVCID in one command.
     pub refuse_voltag_with_dvcid: bool,

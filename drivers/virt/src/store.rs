@@ -73,22 +73,20 @@ impl Place {
 
 /// The library-wide lock. Drives hold it shared for the length of a command, whatever moves media
 /// or cuts power holds it alone. The file carries a counter of changes made under the latter.
+///
+/// Everybody passes a gate first, and who wants to be alone keeps it shut while waiting: busy
+/// drives, whose commands overlap, would shut the robot out for ever otherwise.
 #[derive(Debug)]
 pub(crate) struct Lock {
     file: File,
+    gate: File,
     path: PathBuf,
 }
 
 impl Lock {
     pub(crate) fn open(path: &Path) -> Result<Lock, Error> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(Error::io(path))?;
-        Ok(Lock { file, path: path.to_owned() })
+        let (file, gate) = (open(path)?, open(&path.with_extension("gate"))?);
+        Ok(Lock { file, gate, path: path.to_owned() })
     }
 
     pub(crate) fn shared(&self) -> Result<Held<'_>, Error> {
@@ -100,14 +98,31 @@ impl Lock {
     }
 
     fn hold(&self, how: FlockOperation) -> Result<Held<'_>, Error> {
+        self.wait(&self.gate, how)?;
+        let held = self.wait(&self.file, how).map(|()| Held { lock: self });
+        self.wait(&self.gate, FlockOperation::Unlock)?;
+        held
+    }
+
+    fn wait(&self, file: &File, how: FlockOperation) -> Result<(), Error> {
         loop {
-            match flock(&self.file, how) {
-                Ok(()) => return Ok(Held { lock: self }),
+            match flock(file, how) {
+                Ok(()) => return Ok(()),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(errno) => return Err(Error::io(&self.path)(errno.into())),
             }
         }
     }
+}
+
+fn open(path: &Path) -> Result<File, Error> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(Error::io(path))
 }
 
 /// The lock, held until dropped.

@@ -306,3 +306,62 @@ fn a_killed_process_leaves_the_drive_its_buffer() {
     assert_eq!(drive.read(1000, false).1, [49; 1000]);
     assert_eq!(drive.read(1000, true).1, b"and on");
 }
+
+/// Two drives whose commands overlap all the time must not shut the robot out.
+#[test]
+fn busy_drives_let_the_robot_through() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let rig = Rig::new();
+    let mut changer = rig.host("changer");
+    assert_eq!(changer.move_medium(STORAGE, DRIVE), good(0));
+    assert_eq!(changer.move_medium(STORAGE + 2, DRIVE + 1), good(0));
+    let (mut first, mut second) = (rig.host("drive0"), rig.host("drive1"));
+    let done = &AtomicBool::new(false);
+    let written = std::thread::scope(|scope| {
+        let hammer = move |drive: &mut Host| {
+            let mut blocks = 0u64;
+            while !done.load(Ordering::Relaxed) {
+                assert_eq!(drive.write(&[7; 4096]), good(0));
+                blocks += 1;
+            }
+            blocks
+        };
+        let one = scope.spawn(move || (hammer(&mut first), first.block()));
+        let two = scope.spawn(move || (hammer(&mut second), second.block()));
+        for _ in 0..10 {
+            assert_eq!(changer.move_medium(STORAGE + 1, STORAGE + 7), good(0));
+            assert_eq!(changer.move_medium(STORAGE + 7, STORAGE + 1), good(0));
+        }
+        done.store(true, Ordering::Relaxed);
+        [one.join().unwrap(), two.join().unwrap()]
+    });
+    for (blocks, block) in written {
+        assert_eq!(blocks, block, "motion elsewhere costs a drive nothing");
+    }
+}
+
+/// Opening walks neither a synced medium nor, beyond its headers, an unsynced one.
+#[test]
+fn a_medium_with_many_records_opens_and_is_found_the_same_way() {
+    let rig = Rig::new();
+    let mut drive = rig.loaded(0);
+    let count = 100_000u32;
+    for i in 0..count {
+        assert_eq!(drive.write(&i.to_be_bytes()), good(0));
+        if i % 1000 == 999 {
+            assert_eq!(drive.marks(1, i != 49_999), good(0));
+        }
+    }
+    for what in ["half of it buffered", "all of it synced"] {
+        drop(drive);
+        let clock = std::time::Instant::now();
+        drive = Host(Device::open(rig.library.dir(), "drive0").unwrap());
+        println!("{what}: opened in {:?}", clock.elapsed());
+        assert_eq!((drive.standing().block, drive.standing().file), (100_100, 100));
+        for i in [0, 999, 1000, 77_777, count - 1] {
+            assert_eq!(drive.locate(u64::from(i + i / 1000)), good(0));
+            assert_eq!(drive.read(4, false).1, i.to_be_bytes());
+        }
+        assert_eq!(drive.locate_kind(3, 0), good(0));
+    }
+}

@@ -71,7 +71,7 @@ fn device_identification_has_the_designators_of_real_drives() {
     assert_eq!(ours[46] >> 4, 3, "NAA locally assigned");
 }
 
-/// READ POSITION long form at the beginning, IBM ULTRIUM-HH9 (LTFS issue 474).
+/// READ POSITION long form at the beginning, IBM ULTRIUM-HH9 (LTFS project).
 #[test]
 fn position_at_the_beginning_is_that_of_a_real_drive() {
     let rig = Rig::new();
@@ -90,7 +90,7 @@ fn position_at_the_beginning_is_that_of_a_real_drive() {
     assert_eq!(code(&drive.none(&[0x34, 5, 0, 0, 0, 0, 0, 0, 0, 0])), (5, 0x24, 0));
 }
 
-/// MODE SENSE(10) of all pages, IBM ULTRIUM-HH9 PA63 with an LTO-8 medium (LTFS issue 474), as far
+/// MODE SENSE(10) of all pages, IBM ULTRIUM-HH9 PA63 with an LTO-8 medium (LTFS project), as far
 /// as page 11, and page 10/01 (same source).
 const MODE_3F_HH9: &str = "00 e5 88 10 00 00 00 08 5e 00 00 00 00 00 00 00 01 0a 28 ff 00 00 00 00
     ff 00 00 00 02 0e 00 00 00 01 00 00 00 00 00 00 00 00 00 00 0a 0a 00 01 00 00 00 00 ff ff 00 00
@@ -222,7 +222,7 @@ fn element_descriptors_are_laid_out_like_those_of_a_published_reply() {
     );
 }
 
-/// READ ATTRIBUTE from 0406h, IBM LTO drive, Fujifilm medium (maminfo pull request 2).
+/// READ ATTRIBUTE from 0406h, IBM LTO drive, Fujifilm medium (arogge/maminfo).
 const MAM_IBM: &str = "00 00 00 65 04 06 81 00 08 32 30 31 34 30 35 30 37 04 07 80 00 08 00 00 00
     00 00 00 40 00 04 08 80 00 01 00";
 
@@ -242,7 +242,7 @@ fn attributes_are_laid_out_like_those_of_a_real_medium() {
     assert_eq!(be(&ours[..4]) as usize, ours.len() - 4);
     let cdb = [0x8c, 0, 0, 0, 0, 0, 0, 0, 0x03, 0x33, 0, 0, 4, 0, 0, 0];
     let refused = drive.execute(&cdb, Data::In(&mut [0; 64]));
-    // As the IBM LTO drive of the same pull request said it: 70 00 05 … 24 00 30 cf 00 08.
+    // As the IBM LTO drive in the same place said it: 70 00 05 … 24 00 30 cf 00 08.
     assert_eq!((code(&refused), sense(&refused).key_specific), ((5, 0x24, 0), Some([0xcf, 0, 8])));
     let list = read(&mut drive, 1, 0);
     assert!(list[4..].chunks(2).any(|id| id == [0x04, 0x08]));
@@ -313,11 +313,11 @@ fn log_pages_are_walkable_and_count_what_happened() {
     let access = parameters(&mut drive, 0x0c);
     assert_eq!((value(&access, 0), value(&access, 3), value(&access, 4)), (3 << 20, 1 << 20, 3));
     let capacity = parameters(&mut drive, 0x31);
-    let all = (1u64 << 30) / 16 * 15 >> 20;
+    let all = ((1u64 << 30) / 16 * 15) >> 20;
     assert_eq!((value(&capacity, 1), value(&capacity, 3)), (all - 1, all));
     let volume = parameters(&mut drive, 0x17);
     assert_eq!((value(&volume, 0), value(&volume, 1), value(&volume, 0x10)), (1, 1, 3));
-    // Per-partition records as an IBM LTO-6 has them: 02 03 43 20 07 00 00 00 … (LTFS issue 183).
+    // Per-partition records as an IBM LTO-6 has them: 02 03 43 20 07 00 00 00 … (LTFS project).
     let used = volume.iter().find(|each| each.0 == 0x0203).unwrap();
     assert_eq!(used.2, [7, 0, 0, 0, 0, 0, 0, 3]);
     assert_eq!(value(&parameters(&mut drive, 0x14), 0), 1);

@@ -1,4 +1,7 @@
 //! Sinks keep streams.
 
+pub mod file;
+pub mod filesys;
 pub mod null;
+pub mod stdout;
 pub mod tape;

@@ -30,7 +30,7 @@ pub(crate) struct Changer {
     saved: Robot,
     /// A jam stays until the power is cut or the device reopened.
     jammed: bool,
-    /// What a motion made known to others: drives it touched.
+    /// The last command changed what others must look at again.
     moved: bool,
 }
 

@@ -113,6 +113,7 @@ impl Changer {
         if self.element(element) != Ok(ElementType::Drive) {
             return Ok(Ok(()));
         }
+        self.moved = true; // whoever has the drive open must look again
         let eject = !self.library.options().eject_before_move;
         Drive::for_robot(&self.library, element - FIRST_DRIVE)?.release(eject)
     }

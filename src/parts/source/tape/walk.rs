@@ -6,16 +6,19 @@
 
 use super::Feed;
 use crate::library::{Mount, Part, Step, VolumeReader};
-use crate::list::Line;
 use crate::stream::{Blame, End, Fault, Item};
 use crate::volume::BlockKind;
+use crate::volume::block::HEADER_BYTES;
 use crate::volume::part::{PartBegin, PartEnd, PartState};
 
 /// How a part turned out.
 enum Ended {
     Complete(PartEnd),
-    /// Goes on in another part; `None` when it was cut off and may or may not go on.
-    GoesOn(Option<PartEnd>),
+    /// Goes on in another part.
+    Continued(PartEnd),
+    /// Cut off, or not readable from here on. What was never confirmed was written once more, in the
+    /// part that follows; if it was not, this is what is lost.
+    Broken(Fault),
 }
 
 pub(super) fn run(
@@ -40,16 +43,29 @@ pub(super) fn run(
     loop {
         let (address, begin) = &part;
         let (ended, after) = walk.part(*address, begin, feed)?;
-        match ended {
+        let lost = match ended {
             Ended::Complete(end) => {
-                walk.entries(Some(&end), feed)?;
+                walk.entries(&end, feed)?;
                 feed.put(Item::End(End { bytes: feed.bytes, skipped: end.skipped }))?;
                 mount.give_back(walk.reader.into_drive());
                 return Ok(0);
             }
-            Ended::GoesOn(end) => walk.entries(end.as_ref(), feed)?,
-        }
-        part = walk.following(mount, begin, after)?;
+            Ended::Continued(end) => {
+                walk.entries(&end, feed)?;
+                None
+            }
+            Ended::Broken(lost) => {
+                walk.must_not_have_ended(*address, &lost)?;
+                Some(lost)
+            }
+        };
+        let next = walk.following(mount, begin, after);
+        part = match (next, lost) {
+            (Ok(next), None) => next,
+            (Ok(next), Some(_)) if next.1.from <= walk.offset => next,
+            (Ok(_) | Err(_), Some(lost)) => return Err(lost),
+            (Err(fault), None) => return Err(fault),
+        };
     }
 }
 
@@ -68,57 +84,54 @@ impl Walk {
         feed: &mut Feed<'_>,
     ) -> Result<(Ended, u64), Fault> {
         let name = self.reader.label().name();
-        let stride = (self.reader.label().block_bytes - crate::volume::block::HEADER_BYTES) as u64;
+        let stride = (self.reader.label().block_bytes - HEADER_BYTES) as u64;
         let mut at = address + 1;
         loop {
+            let broken = |why: &str| lost(&name, at, self.offset, stride, why);
             let opened = match self.reader.read(at)? {
                 Step::Block(opened) if opened.header.stream == begin.stream.stream.0 => opened,
-                Step::Block(opened) => {
-                    let other = opened.header.stream;
-                    return Err(lost(
-                        &name,
-                        at,
-                        self.offset,
-                        stride,
-                        &format!("it belongs to stream {other}"),
-                    ));
+                Step::Block(_) => {
+                    return Ok((Ended::Broken(broken("it belongs to another stream")), at));
                 }
-                Step::Damaged(why) => return Err(lost(&name, at, self.offset, stride, &why)),
-                Step::Filemark | Step::EndOfData => return Ok((Ended::GoesOn(None), at)),
+                Step::Damaged(why) => return Ok((Ended::Broken(broken(&why)), at)),
+                Step::Filemark | Step::EndOfData => {
+                    return Ok((Ended::Broken(broken("the backup was cut off here")), at));
+                }
             };
             match opened.header.kind {
+                BlockKind::Data if opened.header.offset > self.offset => {
+                    return Ok((Ended::Broken(broken("blocks before it are missing")), at));
+                }
                 BlockKind::Data => {
-                    let from = opened.header.offset;
-                    if from > self.offset {
-                        let gap =
-                            format!("bytes {} to {from} of the stream are not there", self.offset);
-                        return Err(Fault::never(
-                            Blame::Medium,
-                            format!("{name}: block {at}: {gap}"),
-                        ));
-                    }
-                    let known = usize::try_from(self.offset - from).unwrap_or(usize::MAX);
+                    let known =
+                        usize::try_from(self.offset - opened.header.offset).unwrap_or(usize::MAX);
                     let fresh = opened.payload.get(known..).unwrap_or(&[]);
                     feed.data(self.offset, fresh)?;
                     self.offset += fresh.len() as u64;
                 }
                 BlockKind::End => {
-                    let end = PartEnd::parse(opened.payload)
-                        .map_err(|why| lost(&name, at, self.offset, 0, &why))?;
+                    let end = match PartEnd::parse(opened.payload) {
+                        Ok(end) => end,
+                        Err(why) => return Ok((Ended::Broken(broken(&why)), at + 1)),
+                    };
                     return Ok((self.judge(end)?, at + 1));
                 }
                 BlockKind::Sync | BlockKind::Index => {}
                 BlockKind::Label | BlockKind::Kit | BlockKind::Begin => {
-                    return Err(lost(
-                        &name,
-                        at,
-                        self.offset,
-                        stride,
-                        "it does not belong in a part",
-                    ));
+                    return Ok((Ended::Broken(broken("it does not belong in a part")), at));
                 }
             }
             at += 1;
+        }
+    }
+
+    /// A part that has its end has all its bytes; nothing of it was written once more.
+    fn must_not_have_ended(&mut self, address: u64, lost: &Fault) -> Result<(), Fault> {
+        let survey = self.reader.survey()?;
+        let part = survey.parts.iter().find(|part| part.address == address);
+        match part.and_then(|part| part.end.as_ref()) {
+            Some((_, end)) if end.to > self.offset => Err(lost.clone()),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -137,13 +150,12 @@ impl Walk {
         }
         Ok(match end.state {
             PartState::Complete => Ended::Complete(end),
-            PartState::Continued | PartState::Aborted { .. } => Ended::GoesOn(Some(end)),
+            PartState::Continued | PartState::Aborted { .. } => Ended::Continued(end),
         })
     }
 
     /// Hands on what the part's index says of the entries, for whoever verifies them.
-    fn entries(&mut self, end: Option<&PartEnd>, feed: &mut Feed<'_>) -> Result<(), Fault> {
-        let Some(end) = end else { return Ok(()) };
+    fn entries(&mut self, end: &PartEnd, feed: &mut Feed<'_>) -> Result<(), Fault> {
         let lines = self.reader.index(end)?;
         let mut wanted = Vec::new();
         for line in lines.split_inclusive(|&b| b == b'\n') {
@@ -151,7 +163,6 @@ impl Walk {
                 wanted.extend_from_slice(line);
             }
         }
-        debug_assert!(crate::list::lines(&wanted).all(|l| !matches!(l, Ok(Line::Seek { .. }))));
         match wanted.is_empty() {
             true => Ok(()),
             false => feed.put(Item::Mark(wanted)),
@@ -168,12 +179,11 @@ impl Walk {
         let follows = |next: &PartBegin| {
             next.stream.stream == begin.stream.stream && next.stream_part == begin.stream_part + 1
         };
-        if let Step::Block(opened) = self.reader.read(after + 1)?
-            && opened.header.kind == BlockKind::Begin
-            && let Ok(next) = PartBegin::parse(opened.payload)
-            && follows(&next)
+        let survey = self.reader.survey()?;
+        if let Some(next) =
+            survey.parts.into_iter().find(|p| p.address >= after && follows(&p.begin))
         {
-            return Ok((after + 1, next));
+            return Ok((next.address, next.begin));
         }
         let label = self.reader.label().clone();
         self.next_volume(mount).map_err(|fault| {
@@ -185,14 +195,14 @@ impl Walk {
             Fault { what: format!("{what}: {fault}"), ..fault }
         })?;
         let survey = self.reader.survey()?;
-        let next = survey.parts.into_iter().find(|part| follows(&part.begin)).ok_or_else(|| {
+        let next = survey.parts.into_iter().find(|part| follows(&part.begin));
+        next.map(|part| (part.address, part.begin)).ok_or_else(|| {
             let name = self.reader.label().name();
-            Fault::never(
-                Blame::Medium,
-                format!("part {} of the stream is not on {name}", begin.stream_part + 1),
-            )
-        })?;
-        Ok((next.address, next.begin))
+            let damage: String = survey.damage.iter().map(|line| format!("; {line}")).collect();
+            let what =
+                format!("part {} of the stream is not on {name}{damage}", begin.stream_part + 1);
+            Fault::never(Blame::Medium, what)
+        })
     }
 
     fn next_volume(&mut self, mount: &mut Mount) -> Result<(), Fault> {

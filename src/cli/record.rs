@@ -1,0 +1,48 @@
+//! Arguments of the components that keep lists and compare with them.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::parts::process::record::Record;
+use crate::parts::process::verify::Verify;
+use crate::plumb::pipe::{self, Channels};
+use crate::stream::Fault;
+
+#[derive(Args)]
+pub(super) struct ProcRecord {
+    /// Where to keep the list of what is in the stream and where it lies
+    #[arg(long)]
+    list: Option<PathBuf>,
+}
+
+impl ProcRecord {
+    pub(super) fn run(self, channels: Channels) -> Result<u64, Fault> {
+        let mut process = Record::new(self.list.as_deref(), channels.expects_receipts())?;
+        pipe::run_process("proc_record", &mut process, channels)
+    }
+}
+
+#[derive(Args)]
+pub(super) struct ProcVerify {
+    /// Compare with this list rather than with the entries that the stream brings along
+    #[arg(long)]
+    list: Option<PathBuf>,
+}
+
+impl ProcVerify {
+    pub(super) fn run(self, channels: Channels) -> Result<u64, Fault> {
+        let list = match &self.list {
+            Some(path) => {
+                let what = format!("cannot read {}", path.display());
+                let file = File::open(path).map_err(|e| Fault::host(what, &e))?;
+                Some(Box::new(BufReader::new(file)) as Box<dyn BufRead>)
+            }
+            None => None,
+        };
+        let say = Box::new(|line: &str| eprintln!("proc_verify: {line}"));
+        pipe::run_process("proc_verify", &mut Verify::new(list, say), channels)
+    }
+}

@@ -1,0 +1,171 @@
+//! Entries: what `proc_record` and `proc_verify` both see in a stream.
+//!
+//! Owns the way from payload bytes to index entries with digests: one for each member of an archive,
+//! one for the whole of any other payload. Holds one entry at a time.
+
+use crate::list::Entry;
+use crate::pax::{Event, Kind, Member, Reader};
+use crate::stream::{Begin, Blame, Fault, KIND_PAX};
+
+/// What holes are hashed from.
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+
+/// Makes entries of a payload.
+pub(super) enum Entries {
+    Archive { reader: Box<Reader>, current: Current, next: u64 },
+    Whole { begin: Begin, content: Content },
+}
+
+impl Entries {
+    /// For the stream that `begin` opens; it must have no layers. `who` wants it is for messages.
+    pub(super) fn of(begin: &Begin, verb: &str) -> Result<Entries, Fault> {
+        if let Some(layer) = begin.layers.last() {
+            let what = format!("cannot {verb} {}: its outermost layer is {layer}", begin.name);
+            return Err(Fault::never(Blame::Operator, what)
+                .hint("put it before what adds layers, or after what takes them off"));
+        }
+        Ok(match begin.kind == KIND_PAX {
+            true => {
+                Entries::Archive { reader: Box::default(), current: Current::default(), next: 0 }
+            }
+            false => Entries::Whole { begin: begin.clone(), content: Content::default() },
+        })
+    }
+
+    /// Takes the bytes at `offset`; calls `each` for every entry that is complete with them.
+    pub(super) fn feed(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        each: &mut dyn FnMut(Entry) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        match self {
+            Entries::Whole { content, .. } => content.add(offset, bytes),
+            Entries::Archive { reader, current, next } => {
+                if offset != *next {
+                    reader.finish()?;
+                    **reader = Reader::at(offset);
+                }
+                *next = offset + bytes.len() as u64;
+                reader.feed(bytes, &mut |event| current.event(&event, each))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The payload is over; a member that is not complete is a fault.
+    pub(super) fn finish(
+        &mut self,
+        each: &mut dyn FnMut(Entry) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        match self {
+            Entries::Archive { reader, .. } => reader.finish(),
+            Entries::Whole { begin, content } => {
+                let size = content.at;
+                each(Entry {
+                    kind: b'f',
+                    offset: 0,
+                    span: size,
+                    size,
+                    mtime: (begin.created_s, 0),
+                    digest: Some(content.digest(size)),
+                    path: begin.name.clone().into_bytes(),
+                    link: None,
+                })
+            }
+        }
+    }
+}
+
+/// The member being read.
+#[derive(Default)]
+pub(super) struct Current {
+    entry: Option<Entry>,
+    content: Content,
+}
+
+impl Current {
+    fn event(
+        &mut self,
+        event: &Event<'_>,
+        each: &mut dyn FnMut(Entry) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        match *event {
+            Event::Member { member, offset } => self.entry = Some(entry_of(member, offset)),
+            Event::Data { at, bytes } => self.content.add(at, bytes),
+            Event::End { span } => {
+                let Some(mut entry) = self.entry.take() else { return Ok(()) };
+                entry.span = span;
+                if entry.kind == b'f' {
+                    entry.digest = Some(self.content.digest(entry.size));
+                }
+                return each(entry);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn entry_of(member: &Member, offset: u64) -> Entry {
+    let (kind, link) = match &member.kind {
+        Kind::File { .. } => (b'f', None),
+        Kind::Directory => (b'd', None),
+        Kind::Symlink { target } => (b'l', Some(target.clone())),
+        Kind::HardLink { target } => (b'h', Some(target.clone())),
+        Kind::Fifo => (b'p', None),
+        Kind::CharDevice { .. } => (b'c', None),
+        Kind::BlockDevice { .. } => (b'b', None),
+    };
+    let size = if kind == b'f' { member.size } else { 0 };
+    let mtime = (member.mtime.s, member.mtime.ns);
+    Entry { kind, offset, span: 0, size, mtime, digest: None, path: member.path.clone(), link }
+}
+
+/// Digest of content that comes in order, with holes.
+#[derive(Default)]
+pub(super) struct Content {
+    hasher: blake3::Hasher,
+    at: u64,
+}
+
+impl Content {
+    fn add(&mut self, at: u64, bytes: &[u8]) {
+        self.zeros_to(at);
+        self.hasher.update(bytes);
+        self.at += bytes.len() as u64;
+    }
+
+    fn zeros_to(&mut self, end: u64) {
+        while self.at < end {
+            let count = (end - self.at).min(ZEROS.len() as u64);
+            self.hasher.update(&ZEROS[..count as usize]);
+            self.at += count;
+        }
+    }
+
+    /// The digest of `size` bytes; starts anew.
+    fn digest(&mut self, size: u64) -> [u8; 32] {
+        self.zeros_to(size);
+        self.at = 0;
+        let digest = *self.hasher.finalize().as_bytes();
+        self.hasher.reset();
+        digest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_are_hashed_as_zeros() {
+        let mut content = Content::default();
+        content.add(3, b"abc");
+        content.add(200_000, b"d");
+        let mut plain = vec![0; 300_000];
+        plain[3..6].copy_from_slice(b"abc");
+        plain[200_000] = b'd';
+        assert_eq!(content.digest(300_000), *blake3::hash(&plain).as_bytes());
+        assert_eq!(content.digest(0), *blake3::hash(b"").as_bytes());
+    }
+}

@@ -1,0 +1,164 @@
+//! `proc_record`: watches a stream and keeps the list of what is in it, and where that lies.
+//!
+//! Owns the entries of the stream: tells them downstream in marks, so that a tape can keep its own
+//! index, and writes them with the places that receipts name to a file. The file gets its name when
+//! the stream is whole and, where receipts are expected, all of it was receipted. Changes no byte.
+//! Holds no list in memory. A stream that brings its entries along is not recorded twice.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use super::entries::Entries;
+use crate::list::{ENTRY_TYPES, Line};
+use crate::parts::whole_file::WholeFile;
+use crate::stream::{Begin, Blame, Fault, Item, Outlet, Process, Receipt, Upward};
+
+/// Bytes of entry lines after which a mark is put.
+const MARK_BYTES: usize = 32 * 1024;
+
+/// Records one stream.
+pub struct Record {
+    entries: Option<Entries>,
+    /// Lines whose bytes were all passed on.
+    lines: Vec<u8>,
+    list: Option<List>,
+    expects_receipts: bool,
+    /// Payload bytes passed on, and how many of them are known to be durable.
+    passed: u64,
+    durable: u64,
+}
+
+impl Record {
+    /// Records, into `list` if there is one; with `expects_receipts` that becomes final only after
+    /// receipts for everything.
+    pub fn new(list: Option<&Path>, expects_receipts: bool) -> Result<Record, Fault> {
+        let list = list.map(List::create).transpose()?;
+        Ok(Record {
+            entries: None,
+            lines: Vec::new(),
+            list,
+            expects_receipts,
+            passed: 0,
+            durable: 0,
+        })
+    }
+
+    fn begin(&mut self, begin: &Begin) -> Result<(), Fault> {
+        if begin.partial {
+            return Err(Fault::never(Blame::Operator, "cannot record a partial stream"));
+        }
+        self.entries = Some(Entries::of(begin, "record")?);
+        Ok(())
+    }
+
+    fn watch(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Fault> {
+        self.passed = offset + bytes.len() as u64;
+        let lines = &mut self.lines;
+        match &mut self.entries {
+            Some(entries) => entries.feed(offset, bytes, &mut |entry| {
+                entry.write_line(lines);
+                Ok(())
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells the lines gathered. Only when the next item is known not to bring the same ones.
+    fn tell(&mut self, out: &mut dyn Outlet) -> Result<(), Fault> {
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        let lines = std::mem::take(&mut self.lines);
+        self.keep(&lines)?;
+        out.put(Item::Mark(lines))
+    }
+
+    fn keep(&mut self, lines: &[u8]) -> Result<(), Fault> {
+        self.list.as_mut().map_or(Ok(()), |list| list.write(lines))
+    }
+
+    fn mark(&mut self, lines: &[u8]) -> Result<(), Fault> {
+        let each = || lines.split_inclusive(|&b| b == b'\n');
+        if each().any(|line| line.first().is_some_and(|kind| ENTRY_TYPES.contains(kind))) {
+            self.entries = None;
+            self.lines.clear();
+        }
+        each().filter(|line| line.first() != Some(&b'?')).try_for_each(|line| self.keep(line))
+    }
+
+    fn end(&mut self, out: &mut dyn Outlet) -> Result<(), Fault> {
+        let lines = &mut self.lines;
+        if let Some(entries) = &mut self.entries {
+            entries.finish(&mut |entry| {
+                entry.write_line(lines);
+                Ok(())
+            })?;
+        }
+        self.tell(out)
+    }
+}
+
+impl Process for Record {
+    fn item(&mut self, item: Item, out: &mut dyn Outlet) -> Result<(), Fault> {
+        match &item {
+            Item::Begin(begin) => self.begin(begin)?,
+            Item::Data { offset, block } => {
+                if self.lines.len() >= MARK_BYTES {
+                    self.tell(out)?;
+                }
+                self.watch(*offset, block.data())?;
+            }
+            Item::Mark(lines) => self.mark(lines)?,
+            Item::End(_) => self.end(out)?,
+            Item::Abort(_) => {}
+        }
+        out.put(item)
+    }
+
+    fn receipt(&mut self, receipt: Receipt, up: &mut dyn Upward) -> Result<(), Fault> {
+        if receipt.from <= self.durable {
+            self.durable = self.durable.max(receipt.to);
+        }
+        let mut lines = Vec::new();
+        for &extent in &receipt.extents {
+            let (place, grade) = (receipt.place.clone(), receipt.grade.clone());
+            Line::Place { extent, place, grade }.write(&mut lines);
+        }
+        self.keep(&lines)?;
+        up.receipt(receipt)
+    }
+
+    fn finish(&mut self) -> Result<u64, Fault> {
+        let Some(list) = self.list.take() else { return Ok(0) };
+        if self.expects_receipts && self.durable < self.passed {
+            return Err(Fault::stream(format!(
+                "the list is not kept: of {} bytes {} were receipted",
+                self.passed, self.durable
+            )));
+        }
+        list.publish()?;
+        Ok(0)
+    }
+}
+
+/// The list under construction.
+struct List(BufWriter<WholeFile>);
+
+impl List {
+    fn create(path: &Path) -> Result<List, Fault> {
+        Ok(List(BufWriter::new(WholeFile::create(path)?)))
+    }
+
+    fn failed(&self, error: &std::io::Error) -> Fault {
+        Fault::host(format_args!("cannot write {}", self.0.get_ref().path().display()), error)
+    }
+
+    fn write(&mut self, lines: &[u8]) -> Result<(), Fault> {
+        self.0.write_all(lines).map_err(|e| self.failed(&e))
+    }
+
+    fn publish(mut self) -> Result<(), Fault> {
+        self.0.flush().map_err(|e| self.failed(&e))?;
+        self.0.get_mut().publish()
+    }
+}

@@ -1,0 +1,164 @@
+//! Receipts in compressed offsets become receipts in plain offsets.
+//!
+//! Owns the chunks that are not durable yet: 16 bytes each, so a sink that syncs every few GiB costs
+//! kilobytes and one that syncs once at the end of a terabyte costs 16 MiB. A chunk is durable when
+//! its last compressed byte is; it is read from the block that holds its first.
+
+use std::collections::VecDeque;
+
+use crate::stream::{Fault, Place, Receipt, Runs, Upward};
+
+struct Chunk {
+    plain_end: u64,
+    packed_end: u64,
+}
+
+/// Where a chunk starts.
+type Start = (u64, Place);
+
+#[derive(Default)]
+pub(super) struct Translation {
+    waiting: VecDeque<Chunk>,
+    /// Plain bytes receipted.
+    plain: u64,
+    /// Where the first waiting chunk starts, compressed.
+    packed: u64,
+    /// Compressed bytes receipted.
+    covered: u64,
+    /// Where the first waiting chunk starts on the medium, once that is durable.
+    start: Option<Start>,
+}
+
+impl Translation {
+    /// A chunk was made: where it ends in the input and in the output.
+    pub(super) fn chunk(&mut self, plain_end: u64, packed_end: u64) {
+        self.waiting.push_back(Chunk { plain_end, packed_end });
+    }
+
+    /// Passes on what `receipt` makes durable, a receipt for each medium that chunks start on.
+    pub(super) fn receipt(&mut self, receipt: &Receipt, up: &mut dyn Upward) -> Result<(), Fault> {
+        if receipt.from != self.covered || receipt.to < receipt.from {
+            return Err(Fault::stream(format!(
+                "a receipt for bytes {} to {} comes out of order: {} were receipted",
+                receipt.from, receipt.to, self.covered
+            )));
+        }
+        self.covered = receipt.to;
+        let mut run: Option<(Place, u64, Runs)> = None;
+        while let Some((place, from, to, block)) = self.next_durable(receipt)? {
+            if let Some((earlier, first, runs)) = run.take_if(|(earlier, ..)| *earlier != place) {
+                up.receipt(in_plain_bytes(receipt, earlier, first, from, runs))?;
+            }
+            let (_, _, runs) = run.get_or_insert_with(|| (place, from, Runs::new()));
+            runs.add(from, to, block);
+        }
+        match run {
+            Some((place, from, runs)) => {
+                up.receipt(in_plain_bytes(receipt, place, from, self.plain, runs))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the first waiting chunk if all of it is durable: place, plain range, block.
+    fn next_durable(&mut self, receipt: &Receipt) -> Result<Option<(Place, u64, u64, u64)>, Fault> {
+        let Some(chunk) = self.waiting.front() else { return Ok(None) };
+        if self.start.is_none() && self.packed < self.covered {
+            self.start = Some(start_of(self.packed, receipt)?);
+        }
+        if chunk.packed_end > self.covered {
+            return Ok(None);
+        }
+        let Some((block, place)) = self.start.take() else { return Ok(None) };
+        let (from, to) = (self.plain, chunk.plain_end);
+        (self.plain, self.packed) = (to, chunk.packed_end);
+        self.waiting.pop_front();
+        Ok(Some((place, from, to, block)))
+    }
+}
+
+fn start_of(packed: u64, receipt: &Receipt) -> Result<Start, Fault> {
+    // Extents are in order: the last that starts at or before the byte is the one that may hold it.
+    let after = receipt.extents.partition_point(|e| e.from <= packed);
+    let extent = after.checked_sub(1).and_then(|last| receipt.extents[last].block_of(packed));
+    match extent {
+        Some(block) => Ok((block, receipt.place.clone())),
+        None => Err(Fault::stream(format!("a receipt does not say where byte {packed} lies"))),
+    }
+}
+
+fn in_plain_bytes(receipt: &Receipt, place: Place, from: u64, to: u64, runs: Runs) -> Receipt {
+    Receipt {
+        stream: receipt.stream,
+        from,
+        to,
+        grade: receipt.grade.clone(),
+        place,
+        extents: runs.into_extents(),
+        digest: receipt.digest.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::Extent;
+
+    struct Heard(Vec<Receipt>);
+
+    impl Upward for Heard {
+        fn receipt(&mut self, receipt: Receipt) -> Result<(), Fault> {
+            self.0.push(receipt);
+            Ok(())
+        }
+    }
+
+    fn receipt(medium: &str, from: u64, to: u64, block: u64, stride: u64) -> Receipt {
+        Receipt {
+            stream: Default::default(),
+            from,
+            to,
+            grade: "on tape".into(),
+            place: Place { medium: medium.into(), volume: None, partition: 0 },
+            extents: vec![Extent { from, to, block, stride }],
+            digest: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_chunk_over_two_media_belongs_to_the_first() {
+        let mut translation = Translation::default();
+        let (mib, mut heard) = (1 << 20, Heard(Vec::new()));
+        for n in 1..=4 {
+            translation.chunk(n * mib, n * 100);
+        }
+        translation.receipt(&receipt("A", 0, 50, 7, 50), &mut heard).unwrap();
+        assert!(heard.0.is_empty(), "half a chunk was called durable");
+        translation.receipt(&receipt("A", 50, 250, 8, 50), &mut heard).unwrap();
+        translation.receipt(&receipt("B", 250, 400, 1, 50), &mut heard).unwrap();
+        let told: Vec<_> = heard
+            .0
+            .iter()
+            .map(|r| (r.place.medium.as_str(), r.from / mib, r.to / mib, r.extents.clone()))
+            .collect();
+        let run = |from, to, block| Extent { from: from * mib, to: to * mib, block, stride: 0 };
+        assert_eq!(
+            told,
+            [
+                ("A", 0, 2, vec![run(0, 1, 7), run(1, 2, 9)]),
+                ("A", 2, 3, vec![run(2, 3, 11)]),
+                ("B", 3, 4, vec![run(3, 4, 2)]),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_gap_between_receipts_is_found() {
+        let mut translation = Translation::default();
+        translation.chunk(10, 10);
+        let mut heard = Heard(Vec::new());
+        assert!(translation.receipt(&receipt("A", 1, 10, 0, 0), &mut heard).is_err());
+        let silent = Receipt { extents: Vec::new(), ..receipt("A", 0, 10, 0, 0) };
+        assert!(translation.receipt(&silent, &mut heard).is_err());
+    }
+}

@@ -1,0 +1,195 @@
+//! `sink_filesys`: restores a file tree below a directory.
+//!
+//! Owns the way from a stream whose payload is a pax archive to files. What it promises:
+//!
+//! * Nothing outside the target directory is written, whatever the archive says and whatever lies
+//!   in the target ([`tree`], [`path`]). Leading `/` is dropped; `..` is refused.
+//! * A name means a whole member: what is cut off leaves nothing, and what it would have replaced
+//!   is still there ([`draft`]). Directories are never removed.
+//! * What could not be restored is named and counted. Two things are by design and only noted: that
+//!   owners stay ours where we are not root, and the set-user-ID and set-group-ID bits that are then
+//!   dropped. Everything else that could not be set is a failure (exit status 1).
+//!
+//! It speaks of durability once, at the end: one `syncfs` of the target's file system, then, if the
+//! whole stream is restored and nothing was left out, one receipt `on disk`. A restore of chosen
+//! members is no copy of the stream and gets no receipt.
+//!
+//! Refuses streams with layers on them and payloads that are no file tree.
+
+mod acl;
+mod attrs;
+mod draft;
+mod only;
+mod owners;
+mod path;
+mod report;
+mod restore;
+mod tree;
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::pax::Reader;
+use crate::stream::{
+    Abort, Begin, Blame, Block, End, Extent, Fault, Item, KIND_PAX, Place, Receipt, Sink, Upward,
+};
+use restore::Restore;
+
+/// What to restore and how.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Paths or patterns of the members to restore; none: all. `*`, `?` and `[a-z]` match inside a
+    /// component, `**` any number of components; a directory includes what is below.
+    pub only: Vec<Vec<u8>>,
+    /// Owners by number, even where their names are known.
+    pub numeric_owner: bool,
+    /// Leave everything ours.
+    pub no_owner: bool,
+    /// Make device nodes.
+    pub devices: bool,
+    /// Leave what is there already.
+    pub keep_existing: bool,
+    /// Name each attribute that could not be set.
+    pub verbose: bool,
+}
+
+/// The sink that restores file trees.
+pub struct Filesys {
+    target: PathBuf,
+    options: Options,
+    running: Option<Running>,
+    count: u64,
+}
+
+struct Running {
+    begin: Begin,
+    reader: Reader,
+    restore: Restore,
+    next: u64,
+    digest: blake3::Hasher,
+}
+
+impl Filesys {
+    /// Restores below `target`, which is made if it is missing.
+    pub fn new(target: impl Into<PathBuf>, options: Options) -> Filesys {
+        Filesys { target: target.into(), options, running: None, count: 0 }
+    }
+
+    fn begin(&mut self, begin: Begin) -> Result<(), Fault> {
+        check(&begin)?;
+        let fd = open_target(&self.target)?;
+        let restore = Restore::new(fd, &self.options, begin.partial);
+        let (reader, digest) = (Reader::new(), blake3::Hasher::new());
+        self.running = Some(Running { begin, reader, restore, next: 0, digest });
+        Ok(())
+    }
+
+    fn running(&mut self) -> Result<&mut Running, Fault> {
+        self.running.as_mut().ok_or_else(|| {
+            Fault::never(Blame::Ours, "the stream has no begin, or goes on after its end")
+        })
+    }
+
+    /// The half member leaves nothing; the whole ones stay and their directories get their modes.
+    fn abort(&mut self, _abort: &Abort) {
+        if let Some(mut running) = self.running.take() {
+            running.restore.close();
+            self.count = running.restore.report.close();
+        }
+    }
+
+    fn end(&mut self, end: End, up: &mut dyn Upward) -> Result<(), Fault> {
+        let running = self.running()?;
+        running.reader.finish()?;
+        running.restore.close();
+        running.restore.name_unmatched();
+        let count = running.restore.report.close();
+        rustix::fs::syncfs(running.restore.target())
+            .map_err(|e| Fault::host("cannot sync the restored files to disk", &e.into()))?;
+        let whole = running.restore.is_whole() && count == 0;
+        let running = self.running.take();
+        self.count = count;
+        match running.filter(|_| whole) {
+            Some(running) => up.receipt(running.receipt(end, &self.target)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Sink for Filesys {
+    fn item(&mut self, item: Item, up: &mut dyn Upward) -> Result<(), Fault> {
+        match item {
+            Item::Begin(begin) => self.begin(begin),
+            Item::Data { offset, block } => self.running()?.data(offset, &block),
+            Item::Mark(_) => Ok(()),
+            Item::End(end) => self.end(end, up),
+            Item::Abort(abort) => {
+                self.abort(&abort);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<u64, Fault> {
+        Ok(self.count)
+    }
+}
+
+impl Running {
+    fn data(&mut self, offset: u64, block: &Block) -> Result<(), Fault> {
+        if offset != self.next {
+            // Partial streams jump, and only between members.
+            self.reader.finish()?;
+            self.reader = Reader::at(offset);
+        }
+        self.next = offset + block.len() as u64;
+        self.digest.update(block.data());
+        let restore = &mut self.restore;
+        self.reader.feed(block.data(), &mut |event| restore.event(event))
+    }
+
+    /// The digest is over the payload, as a file system has no bytes of its own to be hashed.
+    fn receipt(self, end: End, target: &Path) -> Receipt {
+        let (from, to) = (0, end.bytes);
+        Receipt {
+            stream: self.begin.stream,
+            from,
+            to,
+            grade: "on disk".into(),
+            place: Place {
+                medium: target.to_string_lossy().into_owned(),
+                volume: None,
+                partition: 0,
+            },
+            extents: vec![Extent { from, to, block: 0, stride: 0 }],
+            digest: self.digest.finalize().to_hex().to_string(),
+        }
+    }
+}
+
+fn check(begin: &Begin) -> Result<(), Fault> {
+    if let Some(layer) = begin.layers.last() {
+        let (still, undo) = match layer.as_str() {
+            "zstd" | "lz4" => ("compressed", "proc_decompress"),
+            "age" => ("encrypted", "proc_decrypt"),
+            _ => ("wrapped", "what undoes it"),
+        };
+        let what = format!("the stream is still {still} ({layer}): put {undo} before sink_filesys");
+        return Err(Fault::never(Blame::Operator, what));
+    }
+    if begin.kind != KIND_PAX {
+        let what = format!("the stream is no file tree (its kind is {})", begin.kind);
+        return Err(Fault::never(Blame::Operator, what)
+            .hint("sink_file or sink_stdout keeps it as it is; src_stdin --kind pax says a tar archive is one"));
+    }
+    Ok(())
+}
+
+fn open_target(target: &Path) -> Result<OwnedFd, Fault> {
+    let fault = |e: std::io::Error| Fault::host(format!("cannot open {}", target.display()), &e);
+    std::fs::create_dir_all(target).map_err(fault)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(target, flags, Mode::empty()).map_err(|e| fault(e.into()))
+}

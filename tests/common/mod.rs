@@ -1,0 +1,5 @@
+//! What several tests share.
+#![allow(dead_code, reason = "each test uses its part")]
+
+pub mod hard_tree;
+pub mod tree;
