@@ -21,6 +21,7 @@ use virt::{Library, MediumSpec, Options, Shape};
 struct Bench {
     dir: tempfile::TempDir,
     library: Library,
+    shape: Shape,
 }
 
 impl Bench {
@@ -48,7 +49,7 @@ impl Bench {
         ] {
             std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tapioca"), names.join(name)).unwrap();
         }
-        Bench { dir, library }
+        Bench { dir, library, shape }
     }
 
     fn path(&self) -> &Path {
@@ -186,7 +187,7 @@ impl Bench {
     fn release(&self) {
         std::fs::remove_dir_all(self.path().join("lib")).unwrap();
         let options = Options { fsync: false, ..Options::default() };
-        Library::create_with(&self.path().join("lib"), self.library.shape(), options).unwrap();
+        Library::create_with(&self.path().join("lib"), &self.shape, options).unwrap();
     }
 }
 
