@@ -314,6 +314,28 @@ impl Mount {
         }
     }
 
+    /// Tries every cartridge of the library for volumes of a set; by number.
+    pub fn volumes_of(&mut self, set: uuid::Uuid) -> Result<Vec<(u32, ElementAddress)>, Fault> {
+        self.tried.clear();
+        let mut volumes = Vec::new();
+        while let Some(element) = self.fetch_untried()? {
+            if let Found::Ours { label, .. } = self.identify()?
+                && label.set_id == set
+            {
+                volumes.push((label.volume_number, element));
+            }
+        }
+        volumes.sort_unstable();
+        Ok(volumes)
+    }
+
+    /// The volume whose cartridge belongs into this storage element.
+    pub fn read_element(&mut self, element: ElementAddress) -> Result<VolumeReader, Fault> {
+        self.put_away()?;
+        self.fetch(element)?;
+        self.reader()
+    }
+
     /// Looks for the volume with this number of a set, trying cartridges it does not know.
     pub fn read_numbered(&mut self, set: uuid::Uuid, number: u32) -> Result<VolumeReader, Fault> {
         self.tried.clear();
