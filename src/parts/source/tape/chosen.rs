@@ -247,14 +247,15 @@ fn on_volume(
         Some(id) => reader.label().volume_id == id,
         None => reader.label().name() == run.medium,
     };
-    let reader = match reader {
-        Some(reader) if is_it(&reader) => return Ok(reader),
-        Some(reader) => {
-            mount.give_back(reader.into_drive());
-            mount.read_tag(&run.medium)?
-        }
-        None => mount.read_tag(&run.medium)?,
+    let mut present = match reader {
+        Some(reader) => reader,
+        None => mount.first_to_read()?,
     };
+    if is_it(&present) {
+        return Ok(present);
+    }
+    present.lend_back(mount);
+    let reader = mount.read_tag(&run.medium)?;
     match is_it(&reader) {
         true => Ok(reader),
         false => Err(Fault::never(
