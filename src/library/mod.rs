@@ -6,13 +6,16 @@
 
 pub mod check;
 pub mod device;
-mod fault;
+pub mod dump;
+pub(crate) mod fault;
 pub mod mount;
+pub mod place;
 pub mod reader;
 pub mod reel;
 pub mod writer;
 
 pub use mount::Mount;
+pub use place::PlaceName;
 pub use reader::{Part, Step, Survey, VolumeReader};
 pub use reel::{Found, Reel, identify};
 pub use writer::{Scribe, Shelf, TapeWriter};

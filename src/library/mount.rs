@@ -106,7 +106,7 @@ impl Mount {
     }
 
     /// The barcode of the cartridge in the drive, when the changer can tell.
-    fn tag_in_drive(&mut self) -> Result<Option<String>, Fault> {
+    pub fn tag_in_drive(&mut self) -> Result<Option<String>, Fault> {
         let Some(inventory) = self.inventory()? else { return Ok(None) };
         let bay = self.bay(&inventory)?;
         Ok(bay.volume_tag.map(|tag| tag.to_string()))
