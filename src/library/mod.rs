@@ -5,12 +5,14 @@
 //! checked, and fetching cartridges through a changer. Knows no stream's meaning.
 
 pub mod check;
+pub mod contents;
 pub mod device;
 pub mod dump;
 pub(crate) mod fault;
 pub mod mount;
 pub mod place;
 pub mod reader;
+pub mod recover;
 pub mod reel;
 pub mod writer;
 

@@ -75,6 +75,11 @@ impl Mount {
         self
     }
 
+    /// Whether cartridges can be fetched.
+    pub fn has_changer(&self) -> bool {
+        self.changer.is_some()
+    }
+
     fn drive(&mut self) -> &mut Drive {
         self.drive.as_mut().expect("the drive is here unless lent to a reel")
     }

@@ -1,7 +1,9 @@
 //! `library`: what an operator does with a library and with sets of media.
 
 mod create;
+mod list;
 mod motion;
+mod rebuild;
 mod status;
 
 use clap::Subcommand;
@@ -24,6 +26,10 @@ pub(super) enum Library {
     Unload(motion::Unload),
     /// Move a cartridge from one place to another
     Move(motion::Move),
+    /// List what is on cartridges, from the cartridges alone
+    List(list::List),
+    /// Write the list of every stream on cartridges to files, from the cartridges alone
+    Rebuild(rebuild::Rebuild),
 }
 
 impl Library {
@@ -35,6 +41,8 @@ impl Library {
             Library::Load(_) => "library load",
             Library::Unload(_) => "library unload",
             Library::Move(_) => "library move",
+            Library::List(_) => "library list",
+            Library::Rebuild(_) => "library rebuild",
         }
     }
 
@@ -46,6 +54,8 @@ impl Library {
             Library::Load(args) => args.run(),
             Library::Unload(args) => args.run(),
             Library::Move(args) => args.run(),
+            Library::List(args) => args.run(),
+            Library::Rebuild(args) => args.run(),
         }
     }
 }
