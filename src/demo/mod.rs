@@ -23,8 +23,10 @@ use compare::Comparison;
 
 /// Cartridges one backup is spread over.
 const SPREAD: u64 = 3;
-const CAPACITY_MIN: u64 = 16 << 20;
-const SYNC_MIB: u64 = 32;
+const CAPACITY_MIN: u64 = 48 << 20;
+/// Room behind the early warning, for what is on its way then and for the index.
+const EARLY_WARNING_MIN: u64 = 8 << 20;
+const SYNC_MIB: u64 = 16;
 
 /// A demo and where it happens.
 pub struct Demo {
@@ -100,7 +102,10 @@ impl Demo {
     /// Makes the library: cartridges so small that the backup needs several.
     pub fn prepare(dir: &Path, choice: Choice) -> Result<Demo, Fault> {
         let capacity = (choice.bytes / SPREAD + choice.bytes / 20).max(CAPACITY_MIN);
-        let media = (1..=SPREAD + 3).map(|n| MediumSpec::data(&format!("DEM{n:03}L9"), capacity));
+        let media = (1..=SPREAD + 3).map(|n| MediumSpec {
+            early_warning_bytes: (capacity / 8).max(EARLY_WARNING_MIN),
+            ..MediumSpec::data(&format!("DEM{n:03}L9"), capacity)
+        });
         let shape = Shape { drives: 1, slots: 8, media: media.collect(), ..Shape::default() };
         let library = virt::Library::create(&dir.join("library"), &shape)
             .map_err(|e| Fault::later(Blame::Host, format!("cannot make the library: {e}")))?;

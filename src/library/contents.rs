@@ -77,8 +77,8 @@ pub struct PartFound {
     pub label: Label,
     /// Address of its first block.
     pub block: u64,
-    /// Address behind its last block.
-    pub after: u64,
+    /// Address behind its last data block: that of its index, if it has one.
+    pub data_end: u64,
     /// First stream byte.
     pub from: u64,
     /// One past the last stream byte, as far as it can be told.
@@ -151,7 +151,7 @@ impl StreamFound {
 /// Everything on a set of media.
 #[derive(Debug)]
 pub struct Contents {
-    /// The cartridges in the order they were looked at.
+    /// The cartridges by name.
     pub cartridges: Vec<Cartridge>,
     /// The streams by time of creation.
     pub streams: Vec<StreamFound>,
@@ -192,7 +192,8 @@ pub fn gather(mount: &mut Mount, which: &Which<'_>) -> Result<Contents, Fault> {
             }
         }
     }
-    let Gathering { cartridges, streams, .. } = gathering;
+    let Gathering { mut cartridges, streams, .. } = gathering;
+    cartridges.sort_by(|a, b| a.name.cmp(&b.name));
     let mut streams: Vec<StreamFound> = streams.into_values().collect();
     streams.iter_mut().for_each(|stream| stream.parts.sort_by_key(|part| part.number));
     streams.sort_by_key(|stream| (stream.begin.created_s, stream.begin.stream));
@@ -251,7 +252,7 @@ impl<'a> Gathering<'a> {
             number: part.begin.stream_part,
             label,
             block: part.address,
-            after: part.after,
+            data_end: part.end.as_ref().map_or(part.after, |(_, end)| end.index_block),
             from: part.begin.from,
             to: part.begin.from,
             ending: Ending::Cut,

@@ -108,7 +108,7 @@ impl Feed {
         let lost = |next: u64, address: u64, why: &str| {
             Stop::Lost(format!("{name}: block {address}: {why}; nothing behind byte {next}"))
         };
-        for address in part.block + 1..part.after {
+        for address in part.block + 1..part.data_end {
             let opened = match reader.read(address).map_err(Stop::Fault)? {
                 Step::Block(opened) => opened,
                 Step::Damaged(why) => return Err(lost(self.next, address, &why)),

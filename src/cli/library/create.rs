@@ -46,7 +46,7 @@ impl Create {
             drives: self.drives,
             slots: self.slots,
             mail_slots: self.mail_slots,
-            media: tags.iter().map(|tag| MediumSpec::data(tag, self.capacity)).collect(),
+            media: tags.iter().map(|tag| medium(tag, self.capacity)).collect(),
             ..Shape::default()
         };
         let library = virt::Library::create(&self.dir, &shape).map_err(|error| {
@@ -88,6 +88,14 @@ impl Create {
         )?;
         writeln!(out, "  tapioca library list --drive '{drive}' --changer '{changer}' --files")
     }
+}
+
+/// A medium whose early warning leaves room for what is on its way then and for an index, however
+/// small the medium is.
+fn medium(tag: &str, capacity: u64) -> MediumSpec {
+    const ROOM: u64 = 8 << 20;
+    let early_warning_bytes = (capacity / 16).max(ROOM.min(capacity / 4));
+    MediumSpec { early_warning_bytes, ..MediumSpec::data(tag, capacity) }
 }
 
 /// A number of bytes with an optional unit, binary (`GiB`) or decimal (`GB`).

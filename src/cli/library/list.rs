@@ -15,6 +15,9 @@ use crate::list::{Entry, Line, escape, lines};
 use crate::only::Only;
 use crate::stream::Fault;
 
+/// Medium and block.
+type Where = (String, String);
+
 /// Which cartridges.
 #[derive(Args)]
 pub(super) struct Cartridges {
@@ -108,7 +111,7 @@ impl List {
     fn entries(
         &self,
         stream: &StreamFound,
-        each: &mut dyn FnMut(&Entry, Option<(String, String)>),
+        each: &mut dyn FnMut(&Entry, Option<Where>),
     ) -> Result<(), Fault> {
         let locator = Locator::new(stream)?;
         let patterns: Vec<Vec<u8>> =
@@ -285,7 +288,7 @@ fn stream_json(stream: &StreamFound) -> Value {
     })
 }
 
-fn entry_json(entry: &Entry, place: Option<(String, String)>) -> Value {
+fn entry_json(entry: &Entry, place: Option<Where>) -> Value {
     json!({
         "type": (entry.kind as char).to_string(),
         "path": shown(&entry.path),
