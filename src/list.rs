@@ -14,6 +14,9 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::io::{BufRead, Read as _};
+
+use crate::stream::{Blame, Fault};
 
 /// Type letters of entries, as `ls` and `find` use them; `h` is a hard link to an earlier entry.
 pub const ENTRY_TYPES: &[u8] = b"fdlhpcbs";
@@ -269,6 +272,20 @@ fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
 /// The lines of a mark or of an index, each parsed.
 pub fn lines(bytes: &[u8]) -> impl Iterator<Item = Result<Line, String>> {
     bytes.split(|&b| b == b'\n').filter(|line| !line.is_empty()).map(Line::parse)
+}
+
+/// The next line of a list in a file, `None` at its end. Never takes more than a line's memory.
+pub fn read_line(list: &mut dyn BufRead) -> Result<Option<Line>, Fault> {
+    let mut line = Vec::new();
+    let limit = LINE_BYTES_MAX as u64 + 1;
+    let read = list.take(limit).read_until(b'\n', &mut line);
+    match read.map_err(|e| Fault::host("cannot read the list", &e))? {
+        0 => Ok(None),
+        _ => {
+            let line = line.strip_suffix(b"\n").unwrap_or(&line);
+            Line::parse(line).map(Some).map_err(|e| Fault::never(Blame::Host, e))
+        }
+    }
 }
 
 #[cfg(test)]

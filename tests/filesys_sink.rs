@@ -1,6 +1,8 @@
 //! `sink_filesys` against trees and archives of others: what comes back, what is left out, what a
 //! cut leaves.
 
+#![allow(clippy::unwrap_used, reason = "in tests it says what failed and where")]
+
 mod common;
 #[path = "common/restoring.rs"]
 mod restoring;
@@ -106,6 +108,49 @@ fn other_formats_come_back_as_their_own_programs_restore_them() {
         }
         assert_same(&wanted, &got);
     }
+}
+
+/// Runs a shell line in `work` with `tapioca` standing for the program; its words and status.
+fn shell_line(work: &Path, line: &str) -> (String, Option<i32>) {
+    let mut shell = Command::new("bash");
+    shell.args(["-o", "pipefail", "-c", line]).current_dir(work);
+    let path = Path::new(env!("CARGO_BIN_EXE_tapioca")).parent().unwrap();
+    let rest = std::env::var("PATH").unwrap();
+    let output = run(shell.env("PATH", format!("{}:{rest}", path.display())), b"");
+    (words(&output), code(&output))
+}
+
+#[test]
+fn what_src_filesys_takes_comes_back_identical() {
+    let work = hard_tree::workspace();
+    let source = work.path().join("source");
+    fs::create_dir(&source).unwrap();
+    hard_tree::build(&source);
+    let line = "tapioca src_filesys -C source . | tapioca sink_filesys -C target --devices";
+    let (words, code) = shell_line(work.path(), line);
+    // The socket is named by the source, which then ends with 1; the sink has nothing to say.
+    assert!(matches!(code, Some(0 | 1)) && !words.contains("sink_filesys"), "{code:?} {words}");
+    let sockets_apart: Vec<Node> =
+        snapshot(&source).into_iter().filter(|node| node.kind != Kind::Socket).collect();
+    assert_same(&sockets_apart, &snapshot(&work.path().join("target")));
+}
+
+#[test]
+fn a_foreign_archive_goes_through_a_whole_shell_line() {
+    let work = hard_tree::workspace();
+    fs::create_dir_all(work.path().join("source/d")).unwrap();
+    fs::write(work.path().join("source/d/f"), [9; 100_000]).unwrap();
+    symlink("d/f", work.path().join("source/l")).unwrap();
+    let head =
+        "tar -C source --format=pax -c . | tapioca src_stdin --kind pax | tapioca proc_compress";
+    let tail = "tapioca sink_filesys -C target";
+    let (words, code) = shell_line(work.path(), &format!("{head} | {tail}"));
+    assert_eq!(code, Some(100));
+    assert!(words.contains("still compressed (zstd): put proc_decompress before"), "{words}");
+    let (words, code) =
+        shell_line(work.path(), &format!("{head} | tapioca proc_decompress | {tail}"));
+    assert_eq!((words.as_str(), code), ("", Some(0)));
+    assert_same(&snapshot(&work.path().join("source")), &snapshot(&work.path().join("target")));
 }
 
 #[test]
@@ -322,6 +367,8 @@ fn existing_files_are_replaced_or_kept_as_asked() {
         .symlink(b"link", b"new")
         .dir(b"dir")
         .file(b"dir/fresh", b"new")
+        .file(b"first", b"new")
+        .hard_link(b"second", b"first")
         .end();
     let build = || {
         fs::write(target.join("file"), b"old").unwrap();
@@ -330,11 +377,18 @@ fn existing_files_are_replaced_or_kept_as_asked() {
     };
     build();
     let keep = Options { keep_existing: true, ..Options::default() };
-    assert_eq!(restore(target, keep, &archive), Ok(0));
+    assert_eq!(restore(target, keep.clone(), &archive), Ok(0));
     assert_eq!(fs::read(target.join("file")).unwrap(), b"old");
     assert_eq!(fs::read_link(target.join("link")).unwrap(), Path::new("old"));
     assert_ne!(fs::metadata(target.join("dir")).unwrap().mtime(), restoring::MTIME);
     assert_eq!(fs::read(target.join("dir/fresh")).unwrap(), b"new");
+    // Again: the first names are those of the restore before.
+    fs::remove_file(target.join("second")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(restore(target, keep.clone(), &archive), Ok(0));
+    }
+    let inode = |name: &str| fs::metadata(target.join(name)).unwrap().ino();
+    assert_eq!(inode("first"), inode("second"));
     assert_eq!(restore(target, Options::default(), &archive), Ok(0));
     assert_eq!(fs::read(target.join("file")).unwrap(), b"new");
     assert_eq!(fs::read_link(target.join("link")).unwrap(), Path::new("new"));
@@ -392,7 +446,10 @@ fn a_whole_restore_is_receipted_and_a_lesser_one_is_not() {
     assert_eq!(receipt.digest, blake3::hash(&archive).to_hex().as_str());
     let only = Options { only: vec![b"three".to_vec()], ..plain() };
     let left_out = Archive::default().member(b'3', b"device", b"", 0o600).end();
-    for (options, archive, count) in [(only, archive, 0), (plain(), left_out, 1)] {
+    let keep = Options { keep_existing: true, ..plain() };
+    for (options, archive, count) in
+        [(only, archive.clone(), 0), (keep, archive, 0), (plain(), left_out, 1)]
+    {
         let up = &mut Receipts::default();
         let done = restoring::restore_with(work.path(), options, &archive, 999, up);
         assert_eq!((done, up.0.len()), (Ok(count), 0));
@@ -493,4 +550,26 @@ fn a_cut_stream_ends_111_and_says_so() {
     let output = run(command(false).arg("-C").arg(work.path()), &stream[..stream.len() - 1]);
     assert_eq!(code(&output), Some(111));
     assert!(words(&output).starts_with("sink_filesys: the stream is cut after byte"));
+}
+
+#[test]
+fn a_full_disk_ends_111_and_keeps_what_was_whole() {
+    if !hard_tree::is_root() {
+        return;
+    }
+    let work = hard_tree::workspace();
+    let archive = Archive::default().file(b"small", b"s").file(b"large", &vec![7; 3 << 20]).end();
+    // A file system of 1 MiB, seen by this shell alone.
+    let script = "mount -t tmpfs -o size=1m none \"$1\" || exit 77; shift; \"$@\"; \
+                  echo \"$? $(ls -A \"$4\")\"";
+    let mut shell = Command::new("unshare");
+    shell.args(["--mount", "sh", "-c", script, "sh"]).arg(work.path());
+    shell.arg(env!("CARGO_BIN_EXE_tapioca")).args(["sink_filesys", "-C"]).arg(work.path());
+    let output = run(&mut shell, &frames(&archive));
+    if matches!(code(&output), Some(77 | 1)) {
+        eprintln!("no mounts here: {}", words(&output));
+        return;
+    }
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "111 small\n", "{}", words(&output));
+    assert!(words(&output).contains("cannot restore large: No space left on device"));
 }

@@ -152,6 +152,22 @@ fn the_same_tree_gives_the_same_archive() {
     assert!(one.archive == two.archive, "two archives of one tree differ");
 }
 
+#[test]
+fn a_shell_line_with_tar_at_its_end_works_without_a_word() {
+    let (from, into) = (hard_tree::workspace(), hard_tree::workspace());
+    std::fs::create_dir(from.path().join("b")).unwrap();
+    std::fs::write(from.path().join("b/c"), hard_tree::noise(1, 300_000)).unwrap();
+    let line = r#"set -o pipefail; "$0" src_filesys -C "$1" . | "$0" sink_stdout | tar -x -C "$2""#;
+    let output = Command::new("bash")
+        .args(["-c", line, env!("CARGO_BIN_EXE_tapioca")])
+        .args([from.path(), into.path()])
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_same(&snapshot(from.path()), &snapshot(into.path()));
+}
+
 /// Members of an archive in their order.
 fn members(archive: &[u8]) -> Vec<Member> {
     let mut members = Vec::new();

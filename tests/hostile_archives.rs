@@ -1,6 +1,8 @@
 //! Archives that mean harm. Whatever they say and whatever lies in the target already, nothing
 //! outside the target changes: not a byte, not a mode, not a link count.
 
+#![allow(clippy::unwrap_used, reason = "in tests it says what failed and where")]
+
 mod common;
 #[path = "common/restoring.rs"]
 mod restoring;
@@ -12,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::hard_tree::{noise, workspace};
-use restoring::{Archive, Receipts, begin, drafts_in, feed, restore};
+use restoring::{Archive, MTIME, Receipts, begin, drafts_in, feed, restore};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tapioca::parts::sink::filesys::{Filesys, Options};
 use tapioca::stream::{Block, End, Item, Sink};
@@ -252,6 +254,13 @@ fn hard_links(corpus: &mut Corpus, outside: &[u8]) {
     };
     let exposing = base().hard_link(b"public", b"mine");
     corpus.with("hard link to a file that was there before", before, exposing, Left(1));
+    let before = |target: &Path| {
+        let mine = fs::File::create(target.join("mine")).unwrap();
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(MTIME as u64);
+        mine.set_modified(time).unwrap();
+    };
+    let guessing = base().hard_link(b"public", b"mine");
+    corpus.with("hard link to a file whose time it knows", before, guessing, Left(1));
     let before = |target: &Path| symlink("../outside/secret", target.join("mine")).unwrap();
     let exposing = base().hard_link(b"public", b"mine").file(b"public", b"evil");
     corpus.with("hard link to a link that was there before", before, exposing, Left(1));

@@ -148,3 +148,100 @@ fn a_cut_or_damaged_archive_is_a_fault_and_never_a_panic() {
     }
     assert!(damaged > 50, "only {damaged} damages were noticed");
 }
+
+/// A small generator with a seed, so that a failure can be had again.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % below as u64) as usize
+    }
+}
+
+/// Gives every block that looks like a header the checksum it should have, so that damage gets past
+/// it to the fields.
+fn with_right_checksums(bytes: &mut [u8]) {
+    for block in bytes.chunks_exact_mut(512).filter(|block| &block[257..262] == b"ustar") {
+        block[148..156].fill(b' ');
+        let sum: u32 = block.iter().map(|&b| u32::from(b)).sum();
+        block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    }
+}
+
+#[test]
+fn damage_with_right_checksums_is_a_fault_or_another_archive() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("tree");
+    std::fs::create_dir(&dir).unwrap();
+    small_tree(&dir);
+    let dialects: &[(&str, &[&str])] = &[
+        ("tar", &["--format=gnu", "-S"]),
+        ("tar", &["--format=posix", "-S", "--sparse-version=0.1"]),
+        ("tar", &["--format=posix", "-S"]),
+        ("bsdtar", &["--format=pax"]),
+    ];
+    let interesting = [0, b' ', b'0', b'7', b'9', b'-', b'=', b'\n', 0x80, 0xff, b'S', b'x', b'g'];
+    for (seed, (program, options)) in (1u64..).zip(dialects) {
+        let whole = archive(&dir, program, options);
+        let is_header = |at: &usize| &whole[*at + 257..*at + 262] == b"ustar";
+        let headers: Vec<usize> = (0..whole.len() - 512).step_by(512).filter(is_header).collect();
+        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let (mut faults, mut events) = (0, 0);
+        for _ in 0..3000 {
+            let mut bytes = whole.clone();
+            for _ in 0..=random.next(4) {
+                // Most of an archive is content; aim at the headers and what follows them.
+                let header = headers[random.next(headers.len())];
+                let at = header + [0, 100, 345, 512][random.next(4)] + random.next(64);
+                bytes[at] = interesting[random.next(interesting.len())];
+            }
+            with_right_checksums(&mut bytes);
+            let mut reader = Reader::new();
+            let mut count = |_: Event<'_>| {
+                events += 1;
+                Ok(())
+            };
+            let fed = bytes
+                .chunks(1 + random.next(3000))
+                .try_for_each(|piece| reader.feed(piece, &mut count));
+            faults += u32::from(fed.and_then(|()| reader.finish()).is_err());
+        }
+        assert!(
+            faults > 100 && events > 3000,
+            "{program} {options:?}: {faults} faults, {events} events"
+        );
+    }
+}
+
+/// A header block as a hostile writer may make it.
+fn header(kind: u8, size: &[u8]) -> Vec<u8> {
+    let mut block = vec![0; 512];
+    block[0] = b'f';
+    block[124..124 + size.len()].copy_from_slice(size);
+    block[156] = kind;
+    block[257..265].copy_from_slice(b"ustar\x0000");
+    with_right_checksums(&mut block);
+    block
+}
+
+#[test]
+fn sizes_that_make_no_sense_are_refused_before_they_cost_anything() {
+    let most = [0x80, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+    let negative = [0xff; 12];
+    for kind in *b"xgLK" {
+        assert!(events(&header(kind, &most), 512).is_err(), "{kind}");
+        assert!(events(&header(kind, b"00200000000"), 512).is_err(), "32 MiB of headers");
+    }
+    for kind in *b"0xgLKSD" {
+        assert!(events(&header(kind, &negative), 512).is_err(), "{kind}");
+    }
+    let map = b"30 GNU.sparse.map=0,1,9,9999\n22 GNU.sparse.size=9\n";
+    let mut bytes = header(b'x', format!("{:011o}", map.len()).as_bytes());
+    bytes.extend_from_slice(map);
+    bytes.resize(1024, 0);
+    bytes.extend(header(b'0', b"00000000001"));
+    assert!(events(&bytes, 512).is_err(), "a map past the end of its file");
+}

@@ -4,14 +4,14 @@
 //! then entry by entry, so a list of any length takes the memory of its runs.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Write};
+use std::io::{BufReader, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::Done;
-use crate::list::{Entry, Line, escape};
-use crate::stream::{Blame, Extent, Fault, Place};
+use crate::list::{Entry, Line, escape, read_line};
+use crate::stream::{Extent, Fault, Place};
 
 #[derive(Args)]
 pub(super) struct List {
@@ -98,11 +98,13 @@ impl Places {
 fn each_line(path: &Path, visit: &mut dyn FnMut(Line) -> Result<(), Fault>) -> Result<(), Fault> {
     let failed =
         |e: std::io::Error| Fault::host(format_args!("cannot read {}", path.display()), &e);
-    let file = BufReader::new(File::open(path).map_err(failed)?);
-    for (number, line) in file.split(b'\n').enumerate() {
-        let line = Line::parse(&line.map_err(failed)?).map_err(|what| {
-            Fault::never(Blame::Host, format!("{}:{}: {what}", path.display(), number + 1))
+    let mut file = BufReader::new(File::open(path).map_err(failed)?);
+    for number in 1.. {
+        let line = read_line(&mut file).map_err(|fault| {
+            let what = format!("{}:{number}: {}", path.display(), fault.what);
+            Fault { what, ..fault }
         })?;
+        let Some(line) = line else { break };
         visit(line)?;
     }
     Ok(())

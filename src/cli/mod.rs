@@ -125,23 +125,19 @@ fn start_log() {
 }
 
 fn report(name: &str, result: Result<Done, Fault>) -> ExitCode {
-    match result {
-        Ok(Done::Whole) => ExitCode::SUCCESS,
-        Ok(Done::Partly(count)) => {
-            eprintln!("{name}: done, but {count} left out (named above)");
-            ExitCode::from(1)
-        }
-        Ok(Done::Differing(count)) => {
-            eprintln!("{name}: {count} do not agree (named above)");
-            ExitCode::from(1)
-        }
-        Err(fault) => {
-            eprintln!("{name}: {fault}");
-            fault.detail.iter().for_each(|line| eprintln!("{name}:   {line}"));
-            if let Some(hint) = &fault.hint {
-                eprintln!("{name}: {hint}");
-            }
-            ExitCode::from(fault.exit_code())
-        }
-    }
+    let (lines, code) = match result {
+        Ok(Done::Whole) => return ExitCode::SUCCESS,
+        Ok(Done::Partly(count)) => (vec![format!("done, but {count} left out (named above)")], 1),
+        Ok(Done::Differing(count)) => (vec![format!("{count} do not agree (named above)")], 1),
+        Err(fault) => (lines_of(&fault), fault.exit_code()),
+    };
+    // One write, as the other components of a pudding talk on the same terminal.
+    let text: String = lines.iter().map(|line| format!("{name}: {line}\n")).collect();
+    eprint!("{text}");
+    ExitCode::from(code)
+}
+
+fn lines_of(fault: &Fault) -> Vec<String> {
+    let detail = fault.detail.iter().map(|line| format!("  {line}"));
+    std::iter::once(fault.to_string()).chain(detail).chain(fault.hint.clone()).collect()
 }

@@ -42,7 +42,10 @@ impl ProcVerify {
             }
             None => None,
         };
-        let say = Box::new(|line: &str| eprintln!("proc_verify: {line}"));
+        let say = Box::new(|line: &str| {
+            let line = format!("proc_verify: {line}\n");
+            eprint!("{line}");
+        });
         pipe::run_process("proc_verify", &mut Verify::new(list, say), channels)
     }
 }

@@ -87,6 +87,8 @@ pub struct TapeWriter {
     data_blocks: u64,
     unsynced_bytes: u64,
     near_end: bool,
+    /// The last kept block was refused for want of room, and no other.
+    out_of_room: bool,
     recoveries: u32,
     digest: blake3::Hasher,
     /// After a fault nobody knows where the drive stands: nothing is written any more.
@@ -118,6 +120,7 @@ impl TapeWriter {
             data_blocks: 0,
             unsynced_bytes: 0,
             near_end: false,
+            out_of_room: false,
             recoveries: 0,
             digest: blake3::Hasher::new(),
             broken: false,
@@ -337,8 +340,26 @@ impl TapeWriter {
         Place { medium: label.name(), volume: Some(label.volume_id), partition: 0 }
     }
 
+    /// The medium refused a block for want of room: what it took before may still be confirmed.
+    fn confirm_what_landed(&mut self, up: &mut dyn Upward) -> Result<(), Fault> {
+        let Some(refused) = self.kept.pop_back_if(|kept| kept.address == self.next) else {
+            return Ok(());
+        };
+        let next = self.next;
+        let flushed = self.reel().drive.write_filemarks(0, Immediate::No);
+        let is_fine = matches!(flushed, Ok(Written::Fine | Written::EarlyWarning));
+        if is_fine && self.doubt(next)?.is_none() {
+            self.acknowledge(0, up)?;
+        }
+        self.kept.push_back(refused);
+        Ok(())
+    }
+
     /// The medium takes no more: what is confirmed stays, the rest is written on the next volume.
     fn go_elsewhere(&mut self, up: &mut dyn Upward) -> Result<(), Fault> {
+        if std::mem::take(&mut self.out_of_room) {
+            self.confirm_what_landed(up)?;
+        }
         let confirmed = self.runs[..self.confirmed_runs].to_vec();
         let lines = self.place_lines(&confirmed);
         self.index.add(&lines);
@@ -475,7 +496,10 @@ impl TapeWriter {
                     self.near_end = true;
                     at += 1;
                 }
-                Ok(Written::Full) => return Ok(self.medium_is_over("it is full")),
+                Ok(Written::Full) => {
+                    self.out_of_room = at + 1 == self.kept.len();
+                    return Ok(self.medium_is_over("it is full"));
+                }
                 Err(error @ ssc::Error::Medium { .. }) => {
                     return Ok(self.medium_is_over(&error.to_string()));
                 }

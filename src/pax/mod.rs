@@ -5,6 +5,7 @@
 //! files, extended attributes and ACLs). Pure bytes: opens nothing.
 
 pub mod acl;
+mod assemble;
 mod block;
 mod number;
 mod read;

@@ -5,10 +5,11 @@
 //! and v7. Does not interpret paths: whoever writes to a file system decides what is safe. Takes no
 //! more memory than the limits here allow, whatever the input.
 
+use super::assemble::{Assembled, Layout, assemble};
 use super::block::{BLOCK, HeaderBlock, at, padding};
 use super::records::Extras;
-use super::sparse::{MapText, RUNS_MAX, Run, checked, take_old_table};
-use super::{Kind, Member, PATH_BYTES_MAX, Time};
+use super::sparse::{MapText, Run, checked, take_old_table};
+use super::{Kind, Member, PATH_BYTES_MAX};
 use crate::stream::Fault;
 
 /// Most bytes of extended headers and long names in front of one member, and of all global headers
@@ -447,110 +448,4 @@ impl Body {
 
 fn most(wanted: u64, there: usize) -> usize {
     usize::try_from(wanted).unwrap_or(usize::MAX).min(there)
-}
-
-struct Assembled {
-    member: Box<Member>,
-    /// Bytes after the header that belong to the member, without padding.
-    stored: u64,
-    layout: Layout,
-}
-
-enum Layout {
-    NoData,
-    Whole,
-    Map(Vec<Run>),
-    OldMap(Vec<Run>),
-    MapInData,
-}
-
-/// Makes a member of its header block and what came before it.
-fn assemble(header: &HeaderBlock<'_>, extras: Extras) -> Result<Assembled, &'static str> {
-    let number = |range, what| header.natural(range).ok_or(what);
-    let mut stored = match extras.size {
-        Some(size) => size,
-        None => number(at::SIZE, "a size is no number")?,
-    };
-    let sparse = &extras.sparse;
-    let raw_path = sparse.name.clone().or(extras.path).unwrap_or_else(|| header.path());
-    let link = extras.link.unwrap_or_else(|| header.link());
-    let device = || -> Result<(u32, u32), &'static str> {
-        let field = |said: Option<u32>, range| match said {
-            Some(number) => Some(number),
-            None => header.natural(range)?.try_into().ok(),
-        };
-        field(extras.major, at::MAJOR)
-            .zip(field(extras.minor, at::MINOR))
-            .ok_or("a device number is no number")
-    };
-    let mut layout = Layout::NoData;
-    let mut size = 0;
-    let kind = match header.kind() {
-        b'1' => Kind::HardLink { target: link },
-        b'2' => Kind::Symlink { target: link },
-        b'3' => device().map(|(major, minor)| Kind::CharDevice { major, minor })?,
-        b'4' => device().map(|(major, minor)| Kind::BlockDevice { major, minor })?,
-        b'5' | b'D' => Kind::Directory,
-        b'6' => Kind::Fifo,
-        b'S' => {
-            size = number(at::GNU_REAL_SIZE, "a size is no number")?;
-            layout = old_table(header)?;
-            Kind::File { map: None }
-        }
-        // Old archives have no type for directories but a slash.
-        0 if raw_path.ends_with(b"/") => Kind::Directory,
-        _ => {
-            size = sparse.real_size.unwrap_or(stored);
-            layout = match sparse.real_size {
-                None => Layout::Whole,
-                Some(_) if sparse.map_in_data() => Layout::MapInData,
-                Some(_) => Layout::Map(extras.sparse.runs),
-            };
-            Kind::File { map: None }
-        }
-    };
-    // Only files have content (and GNU's dump directories a list); elsewhere a size is a hint.
-    if matches!(layout, Layout::NoData) && header.kind() != b'D' {
-        stored = 0;
-    }
-    let (uname, gname) = header.names();
-    let member = Member {
-        path: trimmed(raw_path)?,
-        kind,
-        mode: (number(at::MODE, "a mode is no number")? & 0o7777) as u32,
-        uid: extras.uid.map_or_else(|| number(at::UID, "an owner is no number"), Ok)?,
-        gid: extras.gid.map_or_else(|| number(at::GID, "a group is no number"), Ok)?,
-        uname: extras.uname.unwrap_or_else(|| uname.to_vec()),
-        gname: extras.gname.unwrap_or_else(|| gname.to_vec()),
-        size,
-        mtime: match extras.mtime {
-            Some(time) => time,
-            None => Time { s: header.mtime_s().ok_or("a time is no number")?, ns: 0 },
-        },
-        atime: extras.atime,
-        xattrs: extras.xattrs,
-        acl_access: extras.acl_access,
-        acl_default: extras.acl_default,
-    };
-    Ok(Assembled { member: Box::new(member), stored, layout })
-}
-
-fn old_table(header: &HeaderBlock<'_>) -> Result<Layout, &'static str> {
-    let mut runs = Vec::new();
-    take_old_table(header.bytes(at::GNU_SPARSE), &mut runs)
-        .ok_or("a sparse table makes no sense")?;
-    debug_assert!(runs.len() <= RUNS_MAX);
-    let more = header.bytes(at::GNU_EXTENDED..at::GNU_EXTENDED + 1) != [0];
-    Ok(if more { Layout::OldMap(runs) } else { Layout::Map(runs) })
-}
-
-/// A path without its trailing slashes; a lone `/` stays.
-fn trimmed(mut path: Vec<u8>) -> Result<Vec<u8>, &'static str> {
-    while path.len() > 1 && path.ends_with(b"/") {
-        path.pop();
-    }
-    if path.is_empty() {
-        return Err("a member has no name");
-    }
-    Ok(path)
 }

@@ -22,10 +22,13 @@ use crate::outcome::Readiness;
 
 /// Commands kept for a fault report.
 const TRACE_COMMANDS: usize = 64;
+/// Unit attentions in the middle of getting to know a drive before it is given up.
+const RESETS_MAX: u32 = 4;
 const INQUIRY_BYTES: u16 = 96;
-const SERIAL_BYTES: u16 = 252;
+const PAGE_BYTES: u16 = 252;
 const OPCODE_LIST_BYTES: u32 = 16 * 1024;
 const SERIAL_PAGE: u8 = 0x80;
+const TAPE_PAGE: u8 = 0xb0;
 
 impl Drive {
     /// Opens a drive: identity, pending unit attentions, commands with time limits, block limits,
@@ -56,12 +59,31 @@ impl Drive {
             trace: Trace::new(TRACE_COMMANDS),
         };
         drive.identity = drive.identify()?;
-        let readiness = drive.ready()?;
-        drive.probe()?;
-        if readiness == Readiness::Ready {
-            drive.optional(Drive::position_by_drive)?;
-        }
+        drive.past_resets(Drive::meet)?;
         Ok(drive)
+    }
+
+    fn meet(&mut self) -> Result<(), Error> {
+        let readiness = self.ready()?;
+        self.probe()?;
+        if readiness == Readiness::Ready {
+            self.optional(Drive::position_by_drive)?;
+        }
+        Ok(())
+    }
+
+    /// What is done again from its start when a unit attention comes between.
+    fn past_resets(
+        &mut self,
+        mut work: impl FnMut(&mut Drive) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        for _ in 0..RESETS_MAX {
+            match work(self) {
+                Err(Error::Reset { .. }) => {}
+                result => return result,
+            }
+        }
+        work(self)
     }
 
     /// Opens the device anew after it vanished and makes sure that it is the same drive. Position,
@@ -103,12 +125,22 @@ impl Drive {
     }
 
     fn serial(&mut self) -> Result<String, Error> {
-        let cdb = cdb::inquiry_vpd(SERIAL_PAGE, SERIAL_BYTES);
-        let page = self.optional(|drive| drive.fetch(&cdb, usize::from(SERIAL_BYTES)))?;
+        let cdb = cdb::inquiry_vpd(SERIAL_PAGE, PAGE_BYTES);
+        let page = self.optional(|drive| drive.fetch(&cdb, usize::from(PAGE_BYTES)))?;
         Ok(page.and_then(|page| vpd::unit_serial_number(&page).ok()).unwrap_or_default())
     }
 
+    fn probe_worm(&mut self) -> Result<(), Error> {
+        let cdb = cdb::inquiry_vpd(TAPE_PAGE, PAGE_BYTES);
+        let page = self.optional(|drive| drive.fetch(&cdb, usize::from(PAGE_BYTES)))?;
+        let known = page.and_then(|page| vpd::TapeCapabilities::decode(&page).ok());
+        let worm = known.is_some_and(|known| known.worm);
+        self.capabilities.worm = if worm { Support::Yes } else { Support::No };
+        Ok(())
+    }
+
     fn probe(&mut self) -> Result<(), Error> {
+        self.probe_worm()?;
         self.probe_commands()?;
         let limits = self.optional(|drive| drive.fetch(&cdb::read_block_limits(), 6))?;
         self.capabilities.block_limits = limits
@@ -156,17 +188,23 @@ impl Drive {
         }
     }
 
-    /// Something a drive may lack or refuse just now: only a lost link is an error.
+    /// Something a drive may lack or refuse just now. News of its own (a reset, an error of earlier
+    /// commands) and a lost link stay errors.
     pub(crate) fn optional<T>(
         &mut self,
         ask: impl FnOnce(&mut Drive) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
         match ask(self) {
             Ok(value) => Ok(Some(value)),
-            Err(error @ Error::Link { .. }) => Err(error),
+            Err(error) if is_news(&error) => Err(error),
             Err(_) => Ok(None),
         }
     }
+}
+
+/// What must not be taken for a missing feature.
+pub(crate) fn is_news(error: &Error) -> bool {
+    matches!(error, Error::Link { .. } | Error::Reset { .. } | Error::Deferred { .. })
 }
 
 /// By serial number; by name where there is none. Firmware may have changed.

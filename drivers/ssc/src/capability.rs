@@ -45,6 +45,8 @@ pub struct Capabilities {
     pub prevent_removal: Support,
     /// ERASE(6), 19h.
     pub erase: Support,
+    /// Write-once media (vital product data page B0h).
+    pub worm: Support,
     /// Log pages the drive lists in page 00h; empty without LOG SENSE.
     pub log_pages: Vec<u8>,
     /// READ BLOCK LIMITS (05h): smallest and largest block in bytes as the drive states them. Only

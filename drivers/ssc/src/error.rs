@@ -8,6 +8,10 @@ use std::fmt;
 use scsi::sense_text::sense_text;
 use scsi::{Sense, SenseKey};
 
+/// END-OF-DATA NOT FOUND: the medium was never finished after its last write, perhaps because the
+/// power failed. Never an ordinary end, whatever the key.
+pub(crate) const END_OF_DATA_MISSING: (u8, u8) = (0x14, 0x03);
+
 /// Whether the object of a failed command reached the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Landed {

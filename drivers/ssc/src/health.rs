@@ -13,6 +13,7 @@ use scsi::log_pages::{TapeAlerts, TapeCapacity, tape_alert_response};
 use scsi::mode_pages::MediumConfiguration;
 use scsi::{Data, Partition};
 
+use crate::attach::is_news;
 use crate::capability::Support;
 use crate::drive::Drive;
 use crate::error::{DriveFault, Error};
@@ -111,7 +112,8 @@ impl Drive {
     ///
     /// # Errors
     ///
-    /// Only [`Error::Link`]: the drive does not answer at all.
+    /// [`Error::Link`] when the drive does not answer; [`Error::Reset`] and [`Error::Deferred`] when it
+    /// has news of its own.
     pub fn medium(&mut self) -> Result<MediumInfo, Error> {
         let mut info = MediumInfo::default();
         self.medium_modes(&mut info)?;
@@ -130,10 +132,14 @@ impl Drive {
         let Some(modes) = modes else { return Ok(()) };
         info.write_protected = Some(modes.write_protected);
         info.density = modes.block.map(|block| block.density);
-        info.worm = modes
-            .page(MEDIUM_CONFIGURATION_PAGE, 0)
-            .and_then(|page| MediumConfiguration::decode(&page.bytes).ok())
-            .map(|configuration| configuration.worm);
+        let page = modes.page(MEDIUM_CONFIGURATION_PAGE, 0);
+        let page = page.and_then(|page| MediumConfiguration::decode(&page.bytes).ok());
+        // One emulator sets WORMM for every medium. A drive that has write-once media says so in
+        // its inquiry data; of any other the bit means nothing.
+        info.worm = match (page, self.capabilities.worm) {
+            (Some(page), Support::Yes) => Some(page.worm),
+            _ => None,
+        };
         Ok(())
     }
 
@@ -147,7 +153,7 @@ impl Drive {
                 self.capabilities.attributes = Support::No;
                 return Ok(());
             }
-            Err(error @ Error::Link { .. }) => return Err(error),
+            Err(error) if is_news(&error) => return Err(error),
             Err(_) => return Ok(()),
         };
         attributes.attributes.iter().for_each(|attribute| info.absorb(attribute));

@@ -59,3 +59,36 @@ fn floor(opcode: u8) -> Duration {
         _ => 60,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_drive_states_counts_when_it_is_longer() {
+        let stated = |opcode: u8, action: u16, servactv: u8, seconds: u32| {
+            let [s0, s1] = action.to_be_bytes();
+            let mut entry = vec![opcode, 0, s0, s1, 0, 0x02 | servactv, 0, 10, 0, 10, 0, 0];
+            entry.extend_from_slice(&[0; 4]);
+            entry.extend_from_slice(&seconds.to_be_bytes());
+            entry
+        };
+        let entries = [
+            stated(0x0a, 0, 0, 9_000),
+            stated(0x08, 0, 0, 5),
+            stated(0x34, 6, 1, 333),
+            stated(0x01, 0, 0, 0),
+        ]
+        .concat();
+        let mut reply = (entries.len() as u32).to_be_bytes().to_vec();
+        reply.extend_from_slice(&entries);
+        let mut limits = Limits::default();
+        limits.learn(&SupportedCommands::decode(&reply).unwrap());
+        let seconds = |cdb: &[u8]| limits.of(cdb).as_secs();
+        assert_eq!(limits.stated(), 3);
+        assert_eq!(seconds(&[0x0a, 0]), 9_000);
+        assert_eq!(seconds(&[0x08, 0]), 2_340);
+        assert_eq!((seconds(&[0x34, 6]), seconds(&[0x34, 0])), (333, 60));
+        assert_eq!(seconds(&[0x01, 0]), 600);
+    }
+}

@@ -10,7 +10,7 @@ use scsi::{BlockAddress, Data, Sense, SenseKey};
 use crate::capability::Support;
 use crate::count::Count;
 use crate::drive::{Answer, Drive, succeeded};
-use crate::error::{DriveFault, Error};
+use crate::error::{DriveFault, END_OF_DATA_MISSING, Error};
 use crate::outcome::{ReadOut, Spaced};
 
 /// Most a SPACE(6) can do in one go: its count has 24 bits with sign.
@@ -158,10 +158,13 @@ impl Drive {
     /// Moves to where the next block can be appended.
     pub fn space_to_end_of_data(&mut self) -> Result<(), Error> {
         if self.knows_position()? {
-            let cdb = cdb::space_6(SpaceCode::EndOfData, 0).expect("0 fits 24 bits");
-            self.moving(&cdb)?;
+            // Some drives that are there already say so instead of good status.
+            let stopped = self.space_once(SpaceCode::EndOfData, 0)?;
             self.count = Count::UNKNOWN;
-            return Ok(());
+            return match stopped {
+                None | Some((Stop::EndOfData, _)) => Ok(()),
+                Some(_) => Err(self.lost()),
+            };
         }
         if self.count.objects.is_none() {
             self.rewind()?;
@@ -217,6 +220,10 @@ impl Drive {
             let step = (wanted - done).min(SPACE_MAX);
             let before = self.count;
             let Some((stop, left)) = self.space_once(code, step as i64 * count.signum())? else {
+                if let Some(there) = self.silently_at_beginning(code, count, step) {
+                    self.rewind()?;
+                    return Ok(Spaced::Beginning { done: done + there });
+                }
                 self.passed(code, count > 0, step);
                 done += step;
                 continue;
@@ -229,6 +236,13 @@ impl Drive {
             return Ok(self.stopped(stop, count > 0, done + passed));
         }
         Ok(Spaced::All)
+    }
+
+    /// Blocks there were to pass, when good status claims more than that: one emulator stops at the
+    /// beginning without a word.
+    fn silently_at_beginning(&self, code: SpaceCode, count: i64, step: u64) -> Option<u64> {
+        let back = code == SpaceCode::Blocks && count < 0;
+        self.count.objects.filter(|&there| back && there < step)
     }
 
     fn stopped(&mut self, stop: Stop, forward: bool, done: u64) -> Spaced {
@@ -292,7 +306,7 @@ impl Drive {
         };
         let left = sense.information.map(i64::unsigned_abs);
         let stop = match (sense.key, sense.code) {
-            (SenseKey::BlankCheck, code) if code != Some((0x14, 0x03)) => Stop::EndOfData,
+            (SenseKey::BlankCheck, code) if code != Some(END_OF_DATA_MISSING) => Stop::EndOfData,
             _ if !succeeded(&sense) => {
                 self.count = Count::UNKNOWN;
                 return Err(self.refuse(&cdb, sense));

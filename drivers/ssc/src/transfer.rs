@@ -11,7 +11,7 @@ use scsi::{Data, Sense, SenseKey};
 use crate::BLOCK_BYTES_MAX;
 use crate::count::Count;
 use crate::drive::{Answer, Drive, succeeded};
-use crate::error::{DriveFault, Error};
+use crate::error::{DriveFault, END_OF_DATA_MISSING, Error};
 use crate::outcome::{Immediate, ReadOut, Written};
 
 impl Drive {
@@ -116,7 +116,7 @@ impl Drive {
         offered: usize,
         residual: usize,
     ) -> Result<ReadOut, Error> {
-        if sense.key == SenseKey::BlankCheck {
+        if sense.key == SenseKey::BlankCheck && sense.code != Some(END_OF_DATA_MISSING) {
             return Ok(ReadOut::EndOfData);
         }
         if sense.key == SenseKey::MediumError && sense.code == Some((0x00, 0x02)) {

@@ -9,8 +9,8 @@ use common::Act::{Is, Sends};
 use common::{Act, GOOD, Stage, check, check_left, deferred, sense, sense_with};
 use scsi::Outcome;
 use ssc::{
-    BlockAddress, Confirmed, DriveFault, Error, Immediate, Landed, LinkFault, Need, ReadOut,
-    Readiness, Spaced, Support, Written,
+    AlertSource, BlockAddress, Confirmed, DriveFault, Error, Immediate, Landed, LinkFault, Need,
+    ReadOut, Readiness, Spaced, Support, Written,
 };
 
 const WRITE: u8 = 0x0a;
@@ -183,7 +183,10 @@ fn marks_and_ends_are_outcomes_of_a_read() {
     assert_eq!(read(check_left(&sense_with(0x80, 0, 1, 512), 512)), Ok(ReadOut::Filemark));
     assert_eq!(read(check_left(&sense_with(8, 0, 5, 512), 512)), Ok(ReadOut::EndOfData));
     assert_eq!(read(check_left(&sense(0x43, 0, 2), 512)), Ok(ReadOut::EndOfMedium));
-    assert!(matches!(read(check_left(&sense(3, 0x11, 0), 512)), Err(Error::Medium { .. })));
+    for raw in [sense(3, 0x11, 0), sense(3, 0x14, 3), sense(8, 0x14, 3)] {
+        let error = read(check_left(&raw, 512)).unwrap_err();
+        assert!(matches!(error, Error::Medium { .. }), "{error:?}");
+    }
 }
 
 #[test]
@@ -303,6 +306,71 @@ fn another_drive_behind_the_same_name_is_refused() {
     *stage.serial.lock().unwrap() = "S2";
     let error = stage.drive.reopen().unwrap_err();
     assert!(matches!(link(&error), Some(LinkFault::Stranger { .. })), "{error:?}");
+}
+
+#[test]
+fn standing_at_the_end_of_data_already_is_no_error() {
+    for answer in [GOOD, check(&sense_with(8, 0, 5, 0))] {
+        let mut stage = Stage::new([(POSITION, long_position(7, 0)), (0x11, Is(answer))]);
+        stage.drive.space_to_end_of_data().unwrap();
+        assert!(stage.script_is_over());
+    }
+}
+
+#[test]
+fn locate_falls_back_to_ten_bytes_and_remembers() {
+    let no = || Is(check(&sense(5, 0x20, 0)));
+    let mut stage = Stage::new([
+        (LOCATE_16, no()),
+        (0x2b, Is(GOOD)),
+        (POSITION, long_position(0x0102_0304, 0)),
+        (0x2b, Is(GOOD)),
+        (POSITION, long_position(5, 0)),
+    ]);
+    stage.drive.locate(BlockAddress(0x0102_0304)).unwrap();
+    stage.drive.locate(BlockAddress(5)).unwrap();
+    assert!(stage.script_is_over());
+    assert_eq!(stage.log.lock().unwrap()[1].0, [0x2b, 0, 0, 1, 2, 3, 4, 0, 0, 0]);
+    let known = stage.drive.capabilities();
+    assert_eq!((known.locate_16, known.locate_10), (Support::No, Support::Yes));
+}
+
+#[test]
+fn configure_asks_for_variable_blocks_and_a_buffer_and_leaves_a_drive_that_has_them() {
+    let fixed = vec![11, 0, 0x02, 8, 0x60, 0, 0, 0, 0, 0, 2, 0];
+    let mut stage = Stage::new([(0x1a, Sends(fixed)), (0x15, Is(GOOD))]);
+    stage.drive.configure().unwrap();
+    assert_eq!(stage.opcodes(), [0x1a, 0x15]);
+    // Buffered mode 1, the speed and density as they were, block length 0.
+    let list = vec![0, 0, 0x12, 8, 0x60, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(*stage.sent.lock().unwrap(), [list]);
+    let right = vec![11, 0, 0x10, 8, 0x60, 0, 0, 0, 0, 0, 0, 0];
+    let mut stage = Stage::new([(0x1a, Sends(right))]);
+    stage.drive.configure().unwrap();
+    assert_eq!(stage.opcodes(), [0x1a]);
+}
+
+#[test]
+fn alerts_come_from_page_12h_and_only_without_it_from_2eh() {
+    let response = vec![0x12, 0, 0, 12, 0, 0, 3, 8, 0, 0, 0x10, 0, 0, 0, 0, 0];
+    let mut stage = Stage::with_logs(&[0x00, 0x12, 0x2e], [(0x4d, Sends(response))]);
+    let alerts = stage.drive.alerts().unwrap();
+    assert_eq!(alerts.iter().map(|flag| flag.number).collect::<Vec<_>>(), [20]);
+    assert_eq!(stage.drive.alert_source(), AlertSource::Response);
+
+    let flags = vec![0x2e, 0, 0, 10, 0, 3, 3, 1, 1, 0, 4, 3, 1, 0];
+    let mut stage = Stage::with_logs(&[0x00, 0x2e], [(0x4d, Sends(flags))]);
+    let alerts = stage.drive.alerts().unwrap();
+    assert_eq!(alerts.iter().map(|flag| flag.number).collect::<Vec<_>>(), [3]);
+    assert_eq!(stage.drive.alert_source(), AlertSource::ClearedByReading);
+}
+
+#[test]
+fn news_of_the_drive_is_not_taken_for_a_missing_feature() {
+    let script = [(0x1a, Is(check(&sense(6, 0x29, 0)))), (0x1a, Is(check(&deferred(3, 0x0c, 0))))];
+    let mut stage = Stage::new(script);
+    assert!(matches!(stage.drive.medium(), Err(Error::Reset { .. })));
+    assert!(matches!(stage.drive.medium(), Err(Error::Deferred { .. })));
 }
 
 #[test]

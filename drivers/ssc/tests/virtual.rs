@@ -245,6 +245,17 @@ fn a_new_cartridge_that_calibrates_is_waited_for() {
 }
 
 #[test]
+fn unit_attentions_while_attaching_cost_no_feature() {
+    let bench = Bench::new(16 << 20);
+    let whole = bench.drive().capabilities().clone();
+    let attention = Effect::Check(CheckSpec::new(6, 0x2a, 1));
+    for nth in 3..9 {
+        let drive = bench.drive_with(Fault::new(When::NthCommand(nth), attention));
+        assert_eq!(*drive.capabilities(), whole, "command {nth}");
+    }
+}
+
+#[test]
 fn an_empty_drive_says_so() {
     let bench = Bench::new(16 << 20);
     let mut drive = Drive::attach(virt::open(&bench.library.drives()[1]).unwrap()).unwrap();

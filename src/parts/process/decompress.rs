@@ -126,6 +126,7 @@ impl Decompress {
         let end = header.offset + u64::from(header.plain);
         let mut plain = std::mem::take(&mut self.plain);
         plain.resize(header.plain as usize, 0);
+        self.nothing_wanted_before(header.offset)?;
         let ranges = self.wanted_in(header.offset..end);
         if !ranges.is_empty() {
             let codec = self.codec.as_mut().expect("a stream starts with its begin");
@@ -140,6 +141,17 @@ impl Decompress {
         self.plain = plain;
         self.output = end;
         Ok(())
+    }
+
+    /// A wanted byte between what was seen and `next` would be lost without a word.
+    fn nothing_wanted_before(&self, next: u64) -> Result<(), Fault> {
+        let first = self.wanted.as_ref().and_then(VecDeque::front);
+        match first.map(|range| range.start.max(self.output)) {
+            Some(byte) if byte < next => {
+                Err(self.damaged(&format!("byte {byte} of what it holds is wanted and missing")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The parts of `chunk` that are wanted. Ranges that end in it are forgotten.
@@ -191,6 +203,12 @@ impl Decompress {
         if !self.partial {
             return Err(Fault::stream("a range is wanted of a stream that is not partial"));
         }
+        if range.start < self.output || range.start >= range.end {
+            let (from, to) = (range.start, range.end);
+            return Err(Fault::stream(format!(
+                "bytes {from} to {to} are wanted too late or empty"
+            )));
+        }
         let wanted = self.wanted.get_or_insert_default();
         match wanted.back_mut() {
             Some(last) if range.start < last.start => {
@@ -209,6 +227,7 @@ impl Decompress {
 
     fn end(&mut self, end: End, out: &mut dyn Outlet) -> Result<(), Fault> {
         self.between_chunks()?;
+        self.nothing_wanted_before(u64::MAX)?;
         out.put(Item::End(End { bytes: self.put, ..end }))
     }
 }

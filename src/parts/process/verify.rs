@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io::BufRead;
 
 use super::entries::Entries;
-use crate::list::{Entry, LINE_BYTES_MAX, Line};
+use crate::list::{Entry, Line};
 use crate::stream::{Begin, Blame, Fault, Item, Outlet, Process};
 
 /// Entries that wait for the mark which describes them, at most.
@@ -124,7 +124,7 @@ impl<'a> Verify<'a> {
     fn more_recorded(&mut self) -> Result<bool, Fault> {
         while self.recorded.is_empty() {
             let Some(list) = &mut self.list else { return Ok(false) };
-            match next_line(list)? {
+            match crate::list::read_line(list)? {
                 Some(Line::Entry(entry)) => self.recorded.push_back(entry),
                 Some(_) => {}
                 None => return Ok(false),
@@ -195,19 +195,6 @@ fn differences(seen: &Entry, recorded: &Entry) -> Vec<String> {
         (here, there) => check(here == there, &|| "its content differs".into()),
     }
     found
-}
-
-fn next_line(list: &mut dyn BufRead) -> Result<Option<Line>, Fault> {
-    let mut line = Vec::new();
-    let limit = LINE_BYTES_MAX as u64 + 1;
-    let read = std::io::Read::take(list, limit).read_until(b'\n', &mut line);
-    match read.map_err(|e| Fault::host("cannot read the list", &e))? {
-        0 => Ok(None),
-        _ => {
-            let line = line.strip_suffix(b"\n").unwrap_or(&line);
-            Line::parse(line).map(Some).map_err(|e| Fault::never(Blame::Host, e))
-        }
-    }
 }
 
 impl Process for Verify<'_> {

@@ -42,6 +42,8 @@ pub struct Scripted {
     pub log: Log,
     pub attached: Arc<Mutex<bool>>,
     pub serial: Arc<Mutex<&'static str>>,
+    pub log_pages: &'static [u8],
+    pub sent: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Transport for Scripted {
@@ -51,6 +53,9 @@ impl Transport for Scripted {
 
     fn execute(&mut self, cdb: &[u8], mut data: Data<'_>, timeout: Duration) -> Outcome {
         self.log.lock().unwrap().push((cdb.to_vec(), timeout));
+        if let Data::Out(bytes) = &data {
+            self.sent.lock().unwrap().push(bytes.to_vec());
+        }
         if cdb[0] == 0x12 {
             return fill(&mut data, &inquiry(cdb, *self.serial.lock().unwrap()));
         }
@@ -58,6 +63,10 @@ impl Transport for Scripted {
             return match cdb[0] {
                 // No medium yet: attach asks for no position.
                 0x00 => check(&sense(2, 0x3a, 0)),
+                0x4d if !self.log_pages.is_empty() => fill(
+                    &mut data,
+                    &[&[0, 0, 0, self.log_pages.len() as u8], self.log_pages].concat(),
+                ),
                 _ => check(&sense(5, 0x20, 0)),
             };
         }
@@ -80,25 +89,38 @@ pub struct Stage {
     pub clock: StillClock,
     pub log: Log,
     pub serial: Arc<Mutex<&'static str>>,
+    /// What was sent with the commands, in order.
+    pub sent: Arc<Mutex<Vec<Vec<u8>>>>,
     steps: Arc<Mutex<VecDeque<(u8, Act)>>>,
 }
 
 impl Stage {
     pub fn new(script: impl IntoIterator<Item = (u8, Act)>) -> Stage {
+        Stage::with_logs(&[], script)
+    }
+
+    /// A drive with these log pages.
+    pub fn with_logs(
+        log_pages: &'static [u8],
+        script: impl IntoIterator<Item = (u8, Act)>,
+    ) -> Stage {
         let steps = Arc::new(Mutex::new(script.into_iter().collect::<VecDeque<_>>()));
         let attached = Arc::new(Mutex::new(false));
         let (log, clock) = (Log::default(), StillClock::default());
         let serial = Arc::new(Mutex::new("S1"));
+        let sent = Arc::<Mutex<Vec<Vec<u8>>>>::default();
         let transport = Scripted {
             steps: steps.clone(),
             log: log.clone(),
             attached: attached.clone(),
             serial: serial.clone(),
+            log_pages,
+            sent: sent.clone(),
         };
         let drive = Drive::attach_with(Box::new(transport), Box::new(clock.clone())).unwrap();
         *attached.lock().unwrap() = true;
         log.lock().unwrap().clear();
-        Stage { drive, clock, log, serial, steps }
+        Stage { drive, clock, log, serial, sent, steps }
     }
 
     pub fn opcodes(&self) -> Vec<u8> {

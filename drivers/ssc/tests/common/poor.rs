@@ -20,7 +20,8 @@ pub enum Manners {
     /// As SSC says, only without READ POSITION and LOCATE: filemarks stop it, INFORMATION counts.
     Standard,
     /// Takes filemarks for blocks when spacing, stops in front of one when reading, says neither FM
-    /// nor ILI nor INFORMATION, and answers READ POSITION with good status and zeros.
+    /// nor ILI nor INFORMATION, stops at the beginning without a word, and answers READ POSITION
+    /// with good status and zeros.
     Clumsy,
 }
 
@@ -74,7 +75,9 @@ impl Poor {
         let forward = left > 0;
         while left != 0 {
             let next = if forward { Some(self.at) } else { self.at.checked_sub(1) };
-            let Some(next) = next else { return self.stop(0x40, 4, left) };
+            let Some(next) = next else {
+                return if self.clumsy() { GOOD } else { self.stop(0x40, 4, left) };
+            };
             let object = self.objects.lock().unwrap().get(next).cloned();
             let Some(object) = object else {
                 return self.stop(if self.clumsy() { 0 } else { 8 }, 5, left);

@@ -90,13 +90,19 @@ impl Drafts {
     /// Puts a new directory of mode 0700 in the place of something that is none.
     pub fn directory_instead(&mut self, dir: &Arc<Dir>, name: &[u8]) -> Result<(), Errno> {
         let (ours, ()) = self.under_a_name(|n| super::tree::make_dir(dir, n, Mode::RWXU))?;
-        match rustix::fs::renameat_with(dir, &*ours, dir, name, RenameFlags::EXCHANGE) {
-            // Our name now means what was in the way.
-            Ok(()) => rustix::fs::unlinkat(dir, &*ours, AtFlags::empty()),
-            Err(error) => {
-                rustix::fs::unlinkat(dir, &*ours, AtFlags::REMOVEDIR)?;
-                Err(error)
+        let swap = || rustix::fs::renameat_with(dir, &*ours, dir, name, RenameFlags::EXCHANGE);
+        if let Err(error) = swap() {
+            rustix::fs::unlinkat(dir, &*ours, AtFlags::REMOVEDIR)?;
+            return Err(error);
+        }
+        // Our name now means what was in the way.
+        match rustix::fs::unlinkat(dir, &*ours, AtFlags::empty()) {
+            // Somebody put a directory there meanwhile: it goes back to its name and serves.
+            Err(Errno::ISDIR) => {
+                swap()?;
+                rustix::fs::unlinkat(dir, &*ours, AtFlags::REMOVEDIR)
             }
+            done => done,
         }
     }
 
@@ -211,5 +217,80 @@ impl Drop for Draft {
         if let Err(error) = rustix::fs::unlinkat(&*self.dir, &**name, AtFlags::empty()) {
             tracing::warn!(%error, name = %String::from_utf8_lossy(name), "a draft stays behind");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::Tree;
+    use super::*;
+
+    fn in_a_directory(nameless: bool) -> (tempfile::TempDir, Arc<Dir>, Drafts) {
+        let temp = tempfile::tempdir().unwrap();
+        let mut tree = Tree::new(std::fs::File::open(temp.path()).unwrap().into());
+        let dir = tree.dir(b"").unwrap();
+        (temp, dir, Drafts { nameless, ..Drafts::new() })
+    }
+
+    fn names(temp: &tempfile::TempDir) -> Vec<String> {
+        let entries = std::fs::read_dir(temp.path()).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn both_kinds_of_file_draft_appear_whole_or_not_at_all() {
+        for nameless in [true, false] {
+            let (temp, dir, mut drafts) = in_a_directory(nameless);
+            let write = |draft: &Draft, text: &[u8]| {
+                assert_eq!(rustix::io::write(draft.fd().unwrap(), text), Ok(text.len()));
+            };
+            let draft = drafts.file(&dir, Mode::RUSR).unwrap();
+            write(&draft, b"dropped");
+            assert_eq!(names(&temp).len(), usize::from(!nameless));
+            drop(draft);
+            assert_eq!(names(&temp), [""; 0]);
+            for (text, how, outcome, found) in [
+                (&b"new"[..], Existing::Keep, Installed::Done, &b"new"[..]),
+                (b"newer", Existing::Keep, Installed::Kept, b"new"),
+                (b"newest", Existing::Replace, Installed::Done, b"newest"),
+            ] {
+                let draft = drafts.file(&dir, Mode::RUSR).unwrap();
+                write(&draft, text);
+                assert_eq!(drafts.install(draft, b"name", how), Ok(outcome));
+                assert_eq!(names(&temp), ["name"]);
+                assert_eq!(std::fs::read(temp.path().join("name")).unwrap(), found);
+            }
+            std::fs::create_dir(temp.path().join("dir")).unwrap();
+            let draft = drafts.file(&dir, Mode::RUSR).unwrap();
+            assert_eq!(drafts.install(draft, b"dir", Existing::Replace), Err(Errno::ISDIR));
+            assert_eq!(names(&temp), ["dir", "name"]);
+        }
+    }
+
+    #[test]
+    fn a_link_over_its_own_twin_leaves_one_name() {
+        let (temp, dir, mut drafts) = in_a_directory(true);
+        std::fs::write(temp.path().join("a"), b"x").unwrap();
+        for to in [b"b", b"b", b"a"] {
+            let draft = drafts.hard_link(&dir, &dir, b"a").unwrap();
+            assert_eq!(drafts.install(draft, to, Existing::Replace), Ok(Installed::Done));
+        }
+        assert_eq!(names(&temp), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_directory_takes_the_place_of_a_file_but_not_of_a_directory() {
+        let (temp, dir, mut drafts) = in_a_directory(true);
+        std::fs::write(temp.path().join("file"), b"x").unwrap();
+        std::fs::create_dir_all(temp.path().join("dir/full")).unwrap();
+        assert_eq!(drafts.directory_instead(&dir, b"file"), Ok(()));
+        assert!(temp.path().join("file").is_dir());
+        assert_eq!(drafts.directory_instead(&dir, b"dir"), Ok(()));
+        assert!(temp.path().join("dir/full").is_dir());
+        assert_eq!(drafts.directory_instead(&dir, b"none"), Err(Errno::NOENT));
+        assert_eq!(names(&temp), ["dir", "file"]);
     }
 }

@@ -10,7 +10,7 @@
 //!   owners stay ours where we are not root, and the set-user-ID and set-group-ID bits that are then
 //!   dropped. Everything else that could not be set is a failure (exit status 1).
 //!
-//! It speaks of durability once, at the end: one `syncfs` of the target's file system, then, if the
+//! It speaks of durability once, at the end: one `syncfs` of each file system written to, then, if the
 //! whole stream is restored and nothing was left out, one receipt `on disk`. A restore of chosen
 //! members is no copy of the stream and gets no receipt.
 //!
@@ -106,7 +106,9 @@ impl Filesys {
         running.restore.close();
         running.restore.name_unmatched();
         let count = running.restore.report.close();
-        rustix::fs::syncfs(running.restore.target())
+        running
+            .restore
+            .sync()
             .map_err(|e| Fault::host("cannot sync the restored files to disk", &e.into()))?;
         let whole = running.restore.is_whole() && count == 0;
         let running = self.running.take();

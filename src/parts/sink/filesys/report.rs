@@ -43,13 +43,13 @@ impl Report {
     /// A member is restored, but without `what`.
     pub fn failed(&mut self, what: &'static str, path: &[u8], why: impl Display) {
         self.left_out += 1;
-        let line = format!("{}: {why}", shown(path));
+        let line = || format!("{}: {why}", shown(path));
         tally(self.verbose, &mut self.failures, what, line);
     }
 
     /// Something the reader should know that is no failure.
     pub fn note(&mut self, what: &'static str, path: &[u8]) {
-        tally(self.verbose, &mut self.notes, what, shown(path));
+        tally(self.verbose, &mut self.notes, what, || shown(path));
     }
 
     /// Tells the counts; returns how many things were left out or could not be set so far.
@@ -68,12 +68,12 @@ fn tally(
     verbose: bool,
     tallies: &mut BTreeMap<&'static str, Tally>,
     what: &'static str,
-    line: String,
+    line: impl Fn() -> String,
 ) {
     if verbose {
-        say(&format!("{what}: {line}"));
+        say(&format!("{what}: {}", line()));
     }
-    tallies.entry(what).or_insert(Tally { count: 0, first: line }).count += 1;
+    tallies.entry(what).or_insert_with(|| Tally { count: 0, first: line() }).count += 1;
 }
 
 fn say(words: &str) {

@@ -25,6 +25,8 @@ use crate::pax::Event;
 use crate::pax::{Kind, Member};
 use crate::stream::Fault;
 
+const KEPT: &str = "already there and kept";
+
 /// Why a member is not there.
 enum Trouble {
     /// This one is left out.
@@ -132,14 +134,14 @@ impl Restore {
         }
     }
 
-    /// True when all members are wanted.
+    /// True when every member of the stream is to come from the stream.
     pub fn is_whole(&self) -> bool {
-        !self.chosen
+        !self.chosen && self.existing == Existing::Replace
     }
 
-    /// The target directory.
-    pub fn target(&self) -> &Dir {
-        self.tree.target()
+    /// Returns when what was restored is on disk.
+    pub fn sync(&self) -> Result<(), Errno> {
+        self.tree.sync()
     }
 
     /// Takes what the archive reader found.
@@ -217,7 +219,7 @@ impl Restore {
             match make_dir(&dir, name, Mode::RWXU) {
                 Ok(()) => {}
                 Err(Errno::EXIST) if self.existing == Existing::Keep => {
-                    self.report.note("already there and kept", path.bytes());
+                    self.report.note(KEPT, path.bytes());
                     return Ok(());
                 }
                 Err(Errno::EXIST) => self.take_over(&dir, name)?,
@@ -258,7 +260,7 @@ impl Restore {
         let dir = self.parent(&path)?;
         let name = path.split().1;
         if self.existing == Existing::Keep && is_there(&dir, name) {
-            self.report.note("already there and kept", path.bytes());
+            self.report.note(KEPT, path.bytes());
             return Ok(());
         }
         let attrs = Attrs::of(member, &mut self.setter.owners);
@@ -324,35 +326,38 @@ impl Restore {
     }
 
     fn hard_link(&mut self, member: &Member, path: Clean, target: &[u8]) -> Result<(), Trouble> {
-        let target = Clean::of(target)
-            .map_err(|why| Trouble::LeftOut(format!("the target of a hard link: {why}")))?;
-        let (above, target_name) = target.split();
-        let missing = || {
-            let shown = shown(target.bytes());
-            Trouble::LeftOut(if self.chosen {
-                format!("a hard link to {shown}, which is not restored here: select that too")
-            } else {
-                format!("a hard link to {shown}, which this archive has not made")
-            })
-        };
-        let ours = self.made.contains(&self.hasher.hash_one(target.bytes()));
-        if !ours && !self.chosen {
-            return Err(missing());
-        }
-        let from = match self.tree.dir(above) {
-            Err(Errno::NOENT) => return Err(missing()),
-            found => found?,
-        };
-        if !ours && !is_same(&from, target_name, member) {
-            return Err(missing());
-        }
-        let dir = self.parent(&path)?;
-        if self.existing == Existing::Keep && is_there(&dir, path.split().1) {
-            self.report.note("already there and kept", path.bytes());
+        if self.existing == Existing::Keep
+            && self.tree.dir(path.split().0).is_ok_and(|dir| is_there(&dir, path.split().1))
+        {
+            self.report.note(KEPT, path.bytes());
             return Ok(());
         }
-        let draft = self.drafts.hard_link(&dir, &from, target_name)?;
+        let target = Clean::of(target)
+            .map_err(|why| Trouble::LeftOut(format!("the target of a hard link: {why}")))?;
+        let from = self.link_source(member, &target)?;
+        let dir = self.parent(&path)?;
+        let draft = self.drafts.hard_link(&dir, &from, target.split().1)?;
         self.install(draft, &path)
+    }
+
+    /// The directory of a hard link's target, if that is one: something made in this restore, or
+    /// by an earlier one where this one does not make everything.
+    fn link_source(&mut self, member: &Member, target: &Clean) -> Result<Arc<Dir>, Trouble> {
+        let missing = |why: &str| {
+            Trouble::LeftOut(format!("a hard link to {}, which {why}", shown(target.bytes())))
+        };
+        let (above, name) = target.split();
+        if self.made.contains(&self.hasher.hash_one(target.bytes())) {
+            return Ok(self.tree.dir(above)?);
+        }
+        if self.is_whole() {
+            return Err(missing("this archive has not made"));
+        }
+        match self.tree.dir(above) {
+            Ok(from) if is_same(&from, name, member) => Ok(from),
+            Ok(_) | Err(Errno::NOENT) => Err(missing("is not restored here: select that too")),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn data(&mut self, at: u64, bytes: &[u8]) -> Result<(), Fault> {
@@ -379,7 +384,7 @@ impl Restore {
             Installed::Done => {
                 self.made.insert(self.hasher.hash_one(path.bytes()));
             }
-            Installed::Kept => self.report.note("already there and kept", path.bytes()),
+            Installed::Kept => self.report.note(KEPT, path.bytes()),
         }
         Ok(())
     }

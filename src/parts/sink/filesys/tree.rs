@@ -6,7 +6,7 @@
 //! done with one plain component relative to a handle from here. Nothing in a directory tree that
 //! changes under us, and nothing an archive says, makes the kernel resolve to a place outside.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ const RACES_MAX: usize = 32;
 /// A directory below the target (or the target), open for use as a starting point.
 pub(super) struct Dir {
     fd: OwnedFd,
+    /// The file system it is on, unknown only if the kernel will not say.
+    device: Option<u64>,
     /// What is made in it starts with an ACL of its own (it has a default ACL).
     pub inherits_acl: bool,
 }
@@ -42,17 +44,15 @@ pub(super) struct Tree {
     target: Arc<Dir>,
     /// Most recently used first.
     handles: VecDeque<(Vec<u8>, Arc<Dir>)>,
+    /// A directory on each other file system that was met (mounts below the target).
+    elsewhere: BTreeMap<Option<u64>, Arc<Dir>>,
 }
 
 impl Tree {
     /// Takes the target directory; `fd` must be open for reading.
     pub fn new(fd: OwnedFd) -> Tree {
-        Tree { target: Arc::new(adopt(fd)), handles: VecDeque::new() }
-    }
-
-    /// The target directory's own handle, open for reading.
-    pub fn target(&self) -> &Arc<Dir> {
-        &self.target
+        let target = Arc::new(adopt(fd));
+        Tree { target, handles: VecDeque::new(), elsewhere: BTreeMap::new() }
     }
 
     /// The directory at a clean path, if there is one.
@@ -61,6 +61,9 @@ impl Tree {
             return Ok(dir);
         }
         let dir = Arc::new(adopt(self.open(path, OFlags::PATH)?));
+        if dir.device != self.target.device {
+            self.elsewhere.entry(dir.device).or_insert_with(|| dir.clone());
+        }
         self.remember(path, &dir);
         Ok(dir)
     }
@@ -89,6 +92,16 @@ impl Tree {
     /// setting them.
     pub fn open_to_set(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
         self.open(path, OFlags::RDONLY | OFlags::NONBLOCK)
+    }
+
+    /// Returns when all that was written below the target is on disk: one syncfs(2) for each file
+    /// system that was met.
+    pub fn sync(&self) -> Result<(), Errno> {
+        rustix::fs::syncfs(&*self.target)?;
+        for dir in self.elsewhere.values() {
+            rustix::fs::syncfs(open_beneath(dir.as_fd(), b".", OFlags::RDONLY)?)?;
+        }
+        Ok(())
     }
 
     fn open(&self, path: &[u8], how: OFlags) -> Result<OwnedFd, Errno> {
@@ -151,7 +164,8 @@ pub(super) fn proc_path(fd: BorrowedFd<'_>) -> String {
 fn adopt(fd: OwnedFd) -> Dir {
     // Any refusal means that there are no ACLs to inherit.
     let inherited = rustix::fs::getxattr_query(proc_path(fd.as_fd()), acl::DEFAULT);
-    Dir { inherits_acl: inherited.is_ok_and(|bytes| bytes > 0), fd }
+    let device = rustix::fs::fstat(&fd).ok().map(|stat| stat.st_dev);
+    Dir { inherits_acl: inherited.is_ok_and(|bytes| bytes > 0), device, fd }
 }
 
 fn open_beneath(from: BorrowedFd<'_>, path: &[u8], how: OFlags) -> Result<OwnedFd, Errno> {

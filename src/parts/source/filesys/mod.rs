@@ -5,12 +5,13 @@
 //! in the stream's index as a line `! WHY path`, and counted; the rest goes on. Refuses to follow
 //! anything out of the tree: each directory is opened from its parent's descriptor, links are stored
 //! and never followed, and what was opened is compared with what was seen. Holds one directory's
-//! names per level, at most [`walk::OPEN_MAX`] directories open, and a table of files with several
+//! names per level, at most [`levels::OPEN_MAX`] directories open, and a table of files with several
 //! names; nothing else grows with the tree.
 
 mod content;
 mod exclude;
 mod flow;
+mod levels;
 mod metadata;
 mod names;
 mod paths;

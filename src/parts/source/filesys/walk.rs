@@ -1,8 +1,7 @@
 //! The walk.
 //!
-//! Owns the levels of directories that are open, the way down and back up, and the member made of
-//! each name. A directory deeper than [`OPEN_MAX`] levels costs the outermost one its descriptor; on
-//! the way back it is opened again as `..` and must be the same directory.
+//! Owns the way down and back up, the member made of each name, and what is told of a name that
+//! cannot be taken.
 
 use std::collections::HashMap;
 use std::ffi::CStr;
@@ -12,90 +11,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{
-    Advice, AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat, fstat, major, minor,
-    openat, openat2, readlinkat, statat,
+    Advice, AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, major, minor, openat,
+    openat2, readlinkat, statat,
 };
 use rustix::io::Errno;
 
 use super::content::{self, Read};
 use super::flow::Flow;
+use super::levels::{Inode, LISTING_BYTES, Level, Names, OPEN_MAX, directory_above, inode, open};
 use super::metadata::{self, Holder, Owners, add_attributes, describe};
 use super::{Plan, paths::Stored};
 use crate::list::{self, Line};
 use crate::pax::{self, Kind, Member};
 use crate::stream::{Fault, Outlet};
-
-/// Directories kept open at once.
-pub const OPEN_MAX: usize = 64;
-
-/// Bytes of names asked of the kernel at once.
-const LISTING_BYTES: usize = 64 * 1024;
-
-type Inode = (u64, u64);
-
-fn inode(stat: &Stat) -> Inode {
-    (stat.st_dev, stat.st_ino)
-}
-
-/// One directory on the way from the root to here.
-struct Level {
-    fd: Option<OwnedFd>,
-    inode: Inode,
-    /// Length of the directory's own path.
-    path_bytes: usize,
-    names: Names,
-}
-
-/// The names in a directory, to be taken in order.
-#[derive(Default)]
-struct Names {
-    text: Vec<u8>,
-    /// Start in the text, which has a NUL after each name, and the type the directory tells.
-    order: Vec<(u32, FileType)>,
-    next: usize,
-}
-
-impl Names {
-    fn clear(&mut self) {
-        self.text.clear();
-        self.order.clear();
-        self.next = 0;
-    }
-
-    fn at(text: &[u8], start: u32) -> &CStr {
-        CStr::from_bytes_until_nul(&text[start as usize..]).unwrap_or(c"")
-    }
-
-    fn read(&mut self, fd: BorrowedFd<'_>, buffer: &mut [MaybeUninit<u8>]) -> Result<(), Errno> {
-        let mut listing = RawDir::new(fd, buffer);
-        while let Some(entry) = listing.next() {
-            let entry = entry?;
-            let name = entry.file_name();
-            if name == c"." || name == c".." {
-                continue;
-            }
-            let start = u32::try_from(self.text.len()).map_err(|_| Errno::FBIG)?;
-            self.text.extend_from_slice(name.to_bytes_with_nul());
-            self.order.push((start, entry.file_type()));
-        }
-        let text = &self.text;
-        self.order.sort_unstable_by(|a, b| Names::at(text, a.0).cmp(Names::at(text, b.0)));
-        Ok(())
-    }
-
-    /// Appends the next name to `name`.
-    fn take(&mut self, name: &mut Vec<u8>) -> Option<FileType> {
-        let &(start, kind) = self.order.get(self.next)?;
-        self.next += 1;
-        name.clear();
-        name.extend_from_slice(Names::at(&self.text, start).to_bytes_with_nul());
-        Some(kind)
-    }
-
-    fn left(&self) -> usize {
-        self.order.len() - self.next
-    }
-}
 
 /// A directory that was just announced.
 struct Entered {
@@ -252,24 +180,22 @@ impl<'a> Walk<'a> {
 
     /// Goes back up; opens the directory above again if it was closed.
     fn leave(&mut self) {
-        let Some(mut level) = self.levels.pop() else { return };
+        let Some(level) = self.levels.pop() else { return };
         if let Some(above) = self.levels.last_mut()
             && above.fd.is_none()
             && let Some(fd) = &level.fd
         {
             above.fd = directory_above(fd, above.inode);
         }
-        level.names.clear();
-        if self.spare_names.len() < OPEN_MAX && level.names.text.capacity() < LISTING_BYTES {
-            self.spare_names.push(level.names);
+        if self.spare_names.len() < OPEN_MAX {
+            self.spare_names.extend(level.names.cleared());
         }
     }
 
     /// The way back to the innermost level is gone.
     fn lost(&mut self) -> Result<(), Fault> {
         let Some(level) = self.levels.last_mut() else { return Ok(()) };
-        let count = level.names.left();
-        level.names.next = level.names.order.len();
+        let count = level.names.give_up();
         self.leave_out(
             "vanished",
             &format!("it was moved while it was read, {count} names in it lost"),
@@ -470,23 +396,6 @@ impl<'a> Walk<'a> {
         }
         self.flow.mark(line)
     }
-}
-
-/// Opens a name that must be what the directory said, without a trace in its access time where that
-/// is allowed.
-fn open(parent: BorrowedFd<'_>, name: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
-    let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
-    match openat(parent, name, flags | OFlags::NOATIME, Mode::empty()) {
-        Err(Errno::PERM) => openat(parent, name, flags, Mode::empty()),
-        other => other,
-    }
-}
-
-/// Opens `..` if it is still the directory we came from.
-fn directory_above(fd: &OwnedFd, wanted: Inode) -> Option<OwnedFd> {
-    let above = open(fd.as_fd(), c"..", OFlags::DIRECTORY).ok()?;
-    let stat = fstat(&above).ok()?;
-    (inode(&stat) == wanted).then_some(above)
 }
 
 fn has_changed(before: &Stat, after: &Stat) -> bool {
