@@ -5,12 +5,16 @@
 //! 111 may work later. Data goes to standard output, words to standard error.
 
 mod component;
+mod demo;
+mod drive;
 mod filesys;
 mod filesys_sink;
 mod layer;
+mod library;
 mod list;
 mod raw;
 mod record;
+mod table;
 mod tape;
 
 use std::ffi::OsString;
@@ -36,6 +40,11 @@ enum Command {
     Component(component::Component),
     /// Print a list that proc_record kept
     List(list::List),
+    #[command(subcommand)]
+    Library(library::Library),
+    #[command(subcommand)]
+    Drive(drive::Drive),
+    Demo(demo::DemoArgs),
 }
 
 /// What a command came to, when it came to an end.
@@ -76,6 +85,9 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let (name, result) = match cli.command {
         Command::Component(component) => (component.name(), component.run(channels)),
         Command::List(list) => ("list", list.run()),
+        Command::Library(library) => (library.name(), library.run()),
+        Command::Drive(drive) => (drive.name(), drive.run()),
+        Command::Demo(demo) => ("demo", demo.run()),
     };
     report(name, result)
 }
