@@ -295,3 +295,81 @@ fn a_reader_that_is_not_ours_agrees() {
     }
     bench.sh("mkdir back; tar -x -C back -f ours; diff -r tree/sub back/sub");
 }
+
+/// Loses one of several media: everything that lay on the others comes back, the rest is named.
+#[test]
+fn a_lost_medium_costs_what_lay_on_it() {
+    for (layer, undo) in [("", ""), ("| proc_compress", "| proc_decompress")] {
+        let bench = Bench::new(6, 6 << 20);
+        let tree = bench.path().join("tree");
+        std::fs::create_dir(&tree).unwrap();
+        for n in 0..60u32 {
+            let content = hard_tree::noise(u64::from(n), 200_000);
+            std::fs::write(tree.join(format!("f{n:02}")), content).unwrap();
+        }
+        bench.sh(&format!("src_filesys -C tree . | proc_record {layer} | sink_tape --drive $DRIVE --changer $CHANGER"));
+        let lost = std::fs::read_to_string(bench.path().join("lib/robot.toml")).unwrap();
+        assert!(lost.contains("TAP002L9"));
+        let mut changer =
+            smc::Changer::attach(virt::open(&bench.library.changer_name()).unwrap()).unwrap();
+        let inventory = changer.inventory().unwrap();
+        let tag = scsi::VolumeTag::new(b"TAP002L9").unwrap();
+        let from = inventory.with_volume_tag(&tag)[0].address;
+        let mail = inventory.import_export[0].address;
+        changer.move_medium(from, mail).unwrap();
+        drop(changer);
+        let script = format!(
+            "mkdir out; src_tape --drive $DRIVE --changer $CHANGER --volume TAP001L9 --salvage {undo} | sink_filesys -C out"
+        );
+        let output = bench.try_sh(&script);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        let named = told.lines().filter(|l| l.ends_with(" is lost")).count();
+        let back = std::fs::read_dir(bench.path().join("out")).unwrap().count();
+        assert!(named > 3 && back > 30, "{named} named, {back} back: {told}");
+        // What was not named is there and right; entries listed only on the lost medium cannot be named.
+        for entry in std::fs::read_dir(bench.path().join("out")).unwrap() {
+            let name = entry.unwrap().file_name();
+            let (theirs, ours) = (
+                std::fs::read(tree.join(&name)),
+                std::fs::read(bench.path().join("out").join(&name)),
+            );
+            assert!(theirs.unwrap() == ours.unwrap(), "{name:?} differs");
+        }
+    }
+}
+
+#[test]
+fn a_bad_block_costs_the_files_that_lie_in_it() {
+    let bench = Bench::new(1, 64 << 20);
+    let tree = bench.path().join("tree");
+    std::fs::create_dir(&tree).unwrap();
+    for n in 0..60u32 {
+        std::fs::write(tree.join(format!("f{n:02}")), hard_tree::noise(u64::from(n), 200_000))
+            .unwrap();
+    }
+    bench.sh("src_filesys -C tree . | proc_record | sink_tape --drive $DRIVE --changer $CHANGER");
+    bench.library.flip("TAP001L9", 10, 77_000, 3).unwrap();
+    let plain = bench.try_sh("mkdir a; src_tape --drive $DRIVE | sink_filesys -C a");
+    assert!(!plain.status.success());
+    let told = String::from_utf8_lossy(&plain.stderr).into_owned();
+    assert!(told.contains("TAP001L9: block 10: damaged"), "{told}");
+    let salvaged = bench.try_sh("mkdir b; src_tape --drive $DRIVE --salvage | sink_filesys -C b");
+    assert_eq!(salvaged.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&salvaged.stderr).into_owned();
+    let lost: Vec<&str> = told
+        .lines()
+        .filter_map(|l| l.strip_prefix("src_tape: ")?.strip_suffix(" is lost"))
+        .collect();
+    assert!((2..=4).contains(&lost.len()), "{told}");
+    for n in 0..60u32 {
+        let name = format!("f{n:02}");
+        let back = std::fs::read(bench.path().join("b").join(&name));
+        match lost.contains(&name.as_str()) {
+            true => assert!(back.is_err(), "{name} is named and there"),
+            false => {
+                assert!(back.unwrap() == std::fs::read(tree.join(&name)).unwrap(), "{name} differs")
+            }
+        }
+    }
+}

@@ -75,6 +75,10 @@ pub(super) struct SrcTape {
     /// Only entries that match: a path, a directory, or a pattern with * ? ** [a-z]
     #[arg(long, value_name = "PATTERN", num_args = 1..)]
     only: Vec<std::ffi::OsString>,
+    /// Give every entry that is whole and name the others, instead of stopping at the first bad block
+    /// or missing volume; every block is read twice
+    #[arg(long, conflicts_with = "list")]
+    salvage: bool,
     /// Find the entries in this list of `proc_record` instead of the index on tape
     #[arg(long, value_name = "FILE", requires = "only")]
     list: Option<PathBuf>,
@@ -94,7 +98,7 @@ impl SrcTape {
         });
         let list = list.transpose()?;
         let only = self.only.into_iter().map(OsStringExt::into_vec).collect();
-        let source = TapeSource::new(self.devices.mount()?, what).only(only);
+        let source = TapeSource::new(self.devices.mount()?, what).only(only).salvage(self.salvage);
         Ok(match list {
             Some(lines) => source.list(lines),
             None => source,

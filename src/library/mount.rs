@@ -30,6 +30,8 @@ pub struct Mount {
     block_bytes: usize,
     volume: Option<String>,
     set: Option<uuid::Uuid>,
+    /// The changer's element that is our drive, once known.
+    bay: Option<ElementAddress>,
     /// Storage elements whose cartridge turned out to be of no use in this run.
     tried: BTreeSet<u16>,
 }
@@ -50,6 +52,7 @@ impl Mount {
             block_bytes: BLOCK_BYTES,
             volume: None,
             set: None,
+            bay: None,
             tried: BTreeSet::new(),
         }
     }
@@ -85,29 +88,77 @@ impl Mount {
         taken.map(Some).map_err(|e| changer_fault(changer, "cannot take the inventory", &e))
     }
 
-    /// The changer's element that is our drive, told by serial number; a changer with one drive
-    /// needs no telling.
-    fn bay(&mut self, inventory: &Inventory) -> Result<Element, Fault> {
-        let drive = self.drive();
-        let (name, serial) = (drive.name().to_owned(), drive.identity().serial.clone());
+    /// The changer's element that is our drive: the one with its serial number, or the only one.
+    fn told_bay(&mut self, inventory: &Inventory) -> Option<Element> {
+        let serial = self.drive().identity().serial.clone();
         let by_serial = inventory.drive_by_serial(&serial);
-        let found = match (by_serial, inventory.drives.as_slice()) {
-            (Some(bay), _) => Some(bay),
-            (None, [only]) => Some(only),
-            (None, _) => None,
+        let found = match (by_serial, self.bay, inventory.drives.as_slice()) {
+            (Some(bay), _, _) => Some(bay),
+            (None, Some(known), _) => inventory.at(known),
+            (None, None, [only]) => Some(only),
+            (None, None, _) => None,
         };
-        found.cloned().ok_or_else(|| {
-            Fault::never(
-                Blame::Operator,
-                format!("the changer has no drive with serial number {serial} ({name})"),
-            )
-            .hint("check that --drive and --changer name devices of one library")
-        })
+        found.cloned()
+    }
+
+    /// As [`told_bay`](Mount::told_bay); where the changer does not tell, the drive does, when it and
+    /// only one bay hold a cartridge.
+    fn bay(&mut self, inventory: &Inventory) -> Result<Element, Fault> {
+        if let Some(bay) = self.told_bay(inventory) {
+            return Ok(bay);
+        }
+        let full: Vec<&Element> = inventory.drives.iter().filter(|bay| bay.full).collect();
+        if let [only] = full.as_slice()
+            && self.is_loaded()?
+        {
+            self.bay = Some(only.address);
+            return Ok((*only).clone());
+        }
+        let (name, serial) =
+            (self.drive().name().to_owned(), self.drive().identity().serial.clone());
+        Err(Fault::never(
+            Blame::Operator,
+            format!(
+                "the changer does not tell which of its drives is {name} (serial number {serial})"
+            ),
+        )
+        .hint(
+            "check that --drive and --changer name devices of one library; unload its other drives",
+        ))
+    }
+
+    /// Moves a cartridge into our drive. Where the changer does not tell which bay that is, the empty
+    /// ones are tried, and the one that makes the drive see a cartridge is remembered.
+    fn move_in(&mut self, inventory: &Inventory, from: ElementAddress) -> Result<(), Fault> {
+        let bays: Vec<ElementAddress> = match self.told_bay(inventory) {
+            Some(bay) => vec![bay.address],
+            None => {
+                inventory.drives.iter().filter(|bay| bay.is_free()).map(|bay| bay.address).collect()
+            }
+        };
+        for &bay in &bays {
+            self.move_medium(from, bay)?;
+            if self.is_loaded()? {
+                self.bay = Some(bay);
+                return Ok(());
+            }
+            if bays.len() > 1 {
+                self.move_medium(bay, from)?;
+            }
+        }
+        Err(Fault::later(
+            Blame::Changer,
+            "the cartridge was moved into the drive and the drive sees none",
+        )
+        .hint("check that --drive and --changer name devices of one library"))
     }
 
     /// The barcode of the cartridge in the drive, when the changer can tell.
     fn tag_in_drive(&mut self) -> Result<Option<String>, Fault> {
         let Some(inventory) = self.inventory()? else { return Ok(None) };
+        if !inventory.drives.iter().any(|bay| bay.full) {
+            return Ok(None);
+        }
         let bay = self.bay(&inventory)?;
         Ok(bay.volume_tag.map(|tag| tag.to_string()))
     }
@@ -136,10 +187,10 @@ impl Mount {
         let Some(inventory) = self.inventory()? else {
             return Err(no_changer("the cartridge cannot be changed"));
         };
-        let bay = self.bay(&inventory)?;
-        if !bay.full {
+        if !inventory.drives.iter().any(|bay| bay.full) || !self.is_loaded()? {
             return Ok(());
         }
+        let bay = self.bay(&inventory)?;
         let home = bay.source.filter(|&home| inventory.at(home).is_some_and(|e| !e.full));
         let home = home.or_else(|| inventory.first_free_storage().map(|e| e.address)).ok_or_else(
             || {
@@ -166,14 +217,7 @@ impl Mount {
     pub fn fetch(&mut self, from: ElementAddress) -> Result<(), Fault> {
         self.put_away()?;
         let inventory = self.inventory()?.ok_or_else(|| no_changer("nothing can be fetched"))?;
-        let bay = self.bay(&inventory)?;
-        self.move_medium(from, bay.address)?;
-        match self.is_loaded()? {
-            true => Ok(()),
-            false => {
-                Err(Fault::later(Blame::Changer, "the cartridge was moved but the drive sees none"))
-            }
-        }
+        self.move_in(&inventory, from)
     }
 
     /// Brings the cartridge with this barcode into the drive.
@@ -312,6 +356,28 @@ impl Mount {
                 format!("the cartridge in {drive} is not ours: {why}"),
             )),
         }
+    }
+
+    /// Tries every cartridge of the library for volumes of a set; by number.
+    pub fn volumes_of(&mut self, set: uuid::Uuid) -> Result<Vec<(u32, ElementAddress)>, Fault> {
+        self.tried.clear();
+        let mut volumes = Vec::new();
+        while let Some(element) = self.fetch_untried()? {
+            if let Found::Ours { label, .. } = self.identify()?
+                && label.set_id == set
+            {
+                volumes.push((label.volume_number, element));
+            }
+        }
+        volumes.sort_unstable();
+        Ok(volumes)
+    }
+
+    /// The volume whose cartridge belongs into this storage element.
+    pub fn read_element(&mut self, element: ElementAddress) -> Result<VolumeReader, Fault> {
+        self.put_away()?;
+        self.fetch(element)?;
+        self.reader()
     }
 
     /// Looks for the volume with this number of a set, trying cartridges it does not know.

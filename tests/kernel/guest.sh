@@ -2,7 +2,7 @@
 # of the driver crates: `raw` (one SCSI command), `proof` (drive and changer logic from end to end) and `vanish` (a drive
 # that goes away). What is put
 # under /out comes back to the host. The exit status is the verdict.
-set -e
+set -e -o pipefail
 node() { # node TYPE: the sg nodes of a peripheral device type, in scan order
   for type in /sys/class/scsi_generic/sg*/device/type; do
     if [ "$(cat "$type")" = "$1" ]; then
@@ -35,6 +35,24 @@ mtx -f "$changer" unload 4 0
 
 echo "== drive and changer logic"
 proof $changer $drives
+
+echo "== a tree to tape and back"
+mkdir -p /data/sub /back
+head -c 40000000 /dev/urandom >/data/big
+for i in $(seq 200); do echo "file $i" >"/data/sub/$i"; done
+ln -s big /data/link
+# This changer does not tell which drive is which, so the robot is told by mtx and the drive that got the medium found.
+mtx -f "$changer" load 2 0
+for drive in $drives; do
+  raw "$drive" 0 000000000000 >/dev/null
+  raw "$drive" 0 000000000000 | grep -q good && break
+done
+tapioca src_filesys -C /data . | tapioca sink_tape --drive "$drive" --sync-mib 8 3>/out/receipts
+grep -c '"on tape"' /out/receipts
+tapioca src_tape --drive "$drive" | tapioca sink_filesys -C /back
+diff -r /data /back
+echo "restored as it was"
+mtx -f "$changer" unload 2 0
 
 echo "== a node that is open elsewhere is refused"
 drive=${drives%% *}

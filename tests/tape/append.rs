@@ -59,7 +59,7 @@ fn a_foreign_cartridge_is_left_alone() {
     let foreign = vec![b'x'; 1000];
     let mut run = |cdb: &[u8], data: Data<'_>| drive.execute(cdb, data, Duration::from_secs(1));
     while run(&cdb::test_unit_ready(), Data::None) != (Outcome::Good { residual: 0 }) {}
-    let length = scsi::U24::try_from(1000).unwrap();
+    let length = scsi::U24::from(1000);
     assert_eq!(
         run(&cdb::write_6(cdb::Transfer::Variable(length)), Data::Out(&foreign)),
         Outcome::Good { residual: 0 }

@@ -68,7 +68,7 @@ fn campaign(spared: impl Fn(i64) -> Spared) {
     for commands in (0..).step_by(step()) {
         cuts += 1;
         if cut_after(commands, spared(commands)) {
-            println!("{cuts} of {cuts} cuts kept every promise (up to command {commands})");
+            eprintln!("{cuts} of {cuts} cuts kept every promise (up to command {commands})");
             return;
         }
     }

@@ -1,6 +1,10 @@
 //! A stream larger than a cartridge.
 
-use crate::rig::{BLOCK_BYTES, Rig, STRIDE, Stream};
+use tapioca::library::TapeWriter;
+use tapioca::parts::source::tape::{TapeSource, What};
+use tapioca::stream::{End, Fault, Item, Outlet, Source};
+
+use crate::rig::{BLOCK_BYTES, Receipts, Rig, STRIDE, Stream, noise};
 use virt::{EarlyWarningStyle, MediumSpec, Options, Shape};
 
 fn library(style: EarlyWarningStyle, capacity: u64, room_after_warning: u64) -> Rig {
@@ -83,4 +87,62 @@ fn without_another_cartridge_the_fault_says_so() {
     let back = rig.read("T00001L9", &stream);
     assert!(!back.ended && back.result.is_err(), "an unfinished backup must not look whole");
     assert!(stream.bytes.starts_with(&back.bytes) && back.bytes.len() as u64 >= written.promised());
+}
+
+/// Three gibibytes in the blocks and the sync interval of every day, over six media and back.
+#[test]
+fn three_gibibytes_over_six_media() {
+    const PIECE: usize = 4 << 20;
+    const PIECES: u64 = 768;
+    let media = (1..=6).map(|n| MediumSpec::data(&format!("T{n:05}L9"), 600 << 20));
+    let rig = Rig::with(Shape { media: media.collect(), ..Shape::default() }, Options::default());
+    let mount = rig.mount().block_bytes(tapioca::volume::BLOCK_BYTES);
+    let mut writer = TapeWriter::new(Box::new(mount), 128 << 20);
+    let mut receipts = Receipts::default();
+    let stream = Stream::new(6, 0);
+    writer.begin(stream.begin.clone(), &mut receipts).unwrap();
+    for n in 0..PIECES {
+        writer.data(&noise(n, PIECE), &mut receipts).unwrap();
+    }
+    writer.end(End { bytes: PIECES * PIECE as u64, skipped: 0 }, &mut receipts).unwrap();
+    drop(writer);
+    let promised = receipts.0.iter().fold(0, |to, receipt| {
+        assert_eq!(receipt.from, to);
+        receipt.to
+    });
+    assert_eq!(promised, 3 << 30);
+    let media: std::collections::BTreeSet<_> = receipts.0.iter().map(|r| &r.place.medium).collect();
+    assert_eq!(media.len(), 6);
+
+    /// Compares what comes with what went, without keeping it.
+    #[derive(Default)]
+    struct Compare {
+        wanted: Vec<u8>,
+        at: u64,
+        ended: bool,
+    }
+    impl Outlet for Compare {
+        fn put(&mut self, item: Item) -> Result<(), Fault> {
+            self.ended |= matches!(item, Item::End(_));
+            let Item::Data { offset, block } = item else { return Ok(()) };
+            assert_eq!(offset, self.at);
+            let mut got = block.data();
+            while !got.is_empty() {
+                if self.wanted.is_empty() {
+                    self.wanted = noise(self.at / PIECE as u64, PIECE);
+                }
+                let take = got.len().min(self.wanted.len());
+                assert!(got[..take] == self.wanted[..take], "bytes differ near {}", self.at);
+                self.wanted.drain(..take);
+                self.at += take as u64;
+                got = &got[take..];
+            }
+            Ok(())
+        }
+    }
+    let mut compare = Compare::default();
+    let mount = rig.mount().volume(Some("T00001L9".into()));
+    let mut source = TapeSource::new(mount, What::Stream(stream.begin.stream.to_string()));
+    assert_eq!(source.run(&mut compare), Ok(0));
+    assert!(compare.ended && compare.at == 3 << 30, "{} bytes came back", compare.at);
 }

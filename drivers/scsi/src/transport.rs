@@ -79,7 +79,9 @@ impl fmt::Display for Outcome {
             Outcome::Good { residual } => write!(f, "good, {residual} bytes not moved"),
             Outcome::Check { sense, .. } => {
                 let deferred = if sense.deferred { "deferred " } else { "" };
-                write!(f, "{deferred}{sense} {}", sense_text(sense))
+                write!(f, "{deferred}{sense} {}", sense_text(sense))?;
+                let bits = [(sense.filemark, "FM"), (sense.eom, "EOM"), (sense.ili, "ILI")];
+                bits.iter().filter(|(set, _)| *set).try_for_each(|(_, name)| write!(f, " {name}"))
             }
             Outcome::Busy => f.write_str("busy"),
             Outcome::ReservationConflict => f.write_str("reservation conflict"),

@@ -141,6 +141,9 @@ impl Compress {
             self.pack(out)?;
         }
         self.put_block(out)?;
+        // Where everything ends, so that the last chunk's end is known without its data.
+        let seek = Line::Seek { depth: self.depth, input: self.input, output: self.made };
+        self.tell(&seek, out)?;
         self.put_seeks(out)?;
         out.put(Item::End(End { bytes: self.put, ..end }))
     }

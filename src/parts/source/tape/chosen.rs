@@ -3,6 +3,10 @@
 //! Owns the reading of a plan: one LOCATE for each run of blocks that does not follow the one
 //! before, volumes fetched in order. Hands on a partial stream.
 
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
 use super::Feed;
 use super::plan::{Gathered, Run};
 use crate::library::{Mount, Part, Step, VolumeReader};
@@ -42,6 +46,116 @@ pub(super) fn run(
     Ok(missed)
 }
 
+/// Reads everything that is wanted once to learn what is lost, then sends the entries that are whole.
+pub(super) fn run_salvage(
+    mount: &mut Mount,
+    mut reader: VolumeReader,
+    part: Part,
+    only: &[Vec<u8>],
+    feed: &mut Feed<'_>,
+) -> Result<u64, Fault> {
+    let begin = Begin { partial: true, ..part.begin.stream.clone() };
+    let set = reader.label().set_id;
+    let mut index = Vec::new();
+    let mut left_out = gather_index(&mut reader, begin.stream, &mut index)?;
+    let mut here = vec![reader.label().volume_id];
+    reader.lend_back(mount);
+    for (_, element) in mount.volumes_of(set)? {
+        let mut other = mount.read_element(element)?;
+        if !here.contains(&other.label().volume_id) {
+            left_out += gather_index(&mut other, begin.stream, &mut index)?;
+            here.push(other.label().volume_id);
+        }
+        other.lend_back(mount);
+    }
+    let mut gathered = Gathered::from_index(&index, only)?;
+    left_out += name_unmatched(&gathered);
+    let lost = lost_entries(mount, &gathered, layers_of(&begin), &here)?;
+    for entry in gathered.take_lost(|entry| lost.contains(&entry.offset)) {
+        eprintln!("src_tape: {} is lost", String::from_utf8_lossy(&entry.path));
+    }
+    send(mount, None, Some(begin), &gathered, feed)?;
+    Ok(left_out + lost.len() as u64)
+}
+
+fn layers_of(begin: &Begin) -> u8 {
+    u8::try_from(begin.layers.len()).unwrap_or(u8::MAX)
+}
+
+/// Adds the indexes of a stream's parts on this volume; names and counts what cannot be read.
+fn gather_index(
+    reader: &mut VolumeReader,
+    stream: StreamId,
+    index: &mut Vec<Vec<u8>>,
+) -> Result<u64, Fault> {
+    let survey = reader.survey()?;
+    let mut missed = survey.damage;
+    for part in survey.parts.iter().filter(|p| p.begin.stream.stream == stream) {
+        let name = format!("{}: block {}", reader.label().name(), part.address);
+        match &part.end {
+            None => missed.push(format!("{name}: the part has no index: it was cut off")),
+            Some((_, end)) => match reader.index(end) {
+                Ok(lines) => index.push(lines),
+                Err(fault) if fault.blame == Blame::Medium => missed.push(fault.to_string()),
+                Err(fault) => return Err(fault),
+            },
+        }
+    }
+    missed.iter().for_each(|line| eprintln!("src_tape: {line}"));
+    Ok(missed.len() as u64)
+}
+
+/// Reads every block that the entries lie in; offsets of the entries that cannot be had whole.
+fn lost_entries(
+    mount: &mut Mount,
+    gathered: &Gathered,
+    layers: u8,
+    here: &[Uuid],
+) -> Result<BTreeSet<u64>, Fault> {
+    let mut lost = BTreeSet::new();
+    let mut reader: Option<VolumeReader> = None;
+    let mut bad: Option<(Uuid, u64)> = None;
+    for entry in &gathered.entries {
+        let Ok(runs) = gathered.runs((entry.offset, entry.offset + entry.span), layers) else {
+            lost.insert(entry.offset);
+            continue;
+        };
+        for run in runs {
+            if run.volume.is_none_or(|volume| !here.contains(&volume)) {
+                eprintln!("src_tape: {} is needed and not here", run.medium);
+                lost.insert(entry.offset);
+                break;
+            }
+            let mounted = on_volume(mount, reader.take(), &run)?;
+            let on = reader.insert(mounted);
+            let volume = on.label().volume_id;
+            for address in run.first..=run.last {
+                let is_bad = bad == Some((volume, address)) || !holds_data(on, address)?;
+                if is_bad {
+                    bad = Some((volume, address));
+                    lost.insert(entry.offset);
+                }
+            }
+        }
+    }
+    if let Some(mut reader) = reader {
+        reader.lend_back(mount);
+    }
+    Ok(lost)
+}
+
+/// Whether a block is good data; says what is wrong with it when not.
+fn holds_data(reader: &mut VolumeReader, address: u64) -> Result<bool, Fault> {
+    let why = match reader.read(address)? {
+        Step::Block(opened) if opened.header.kind == BlockKind::Data => return Ok(true),
+        Step::Block(_) => "it holds no data of a stream".into(),
+        Step::Damaged(why) => why,
+        Step::Filemark | Step::EndOfData => "nothing is there".into(),
+    };
+    eprintln!("src_tape: {}: block {address}: {why}", reader.label().name());
+    Ok(false)
+}
+
 fn ends_stream(end: &PartEnd) -> bool {
     match end.state {
         PartState::Complete | PartState::Aborted { .. } => true,
@@ -75,23 +189,26 @@ fn send(
     gathered: &Gathered,
     feed: &mut Feed<'_>,
 ) -> Result<(), Fault> {
-    let layers = begin.as_ref().map_or(0, |b| u8::try_from(b.layers.len()).unwrap_or(u8::MAX));
+    let layers = begin.as_ref().map_or(0, layers_of);
     let mut sending = Sending { begun: begin.is_some() };
     if let Some(begin) = begin {
         feed.put(Item::Begin(begin))?;
     }
     let wants = gathered.wants();
-    if layers > 0 {
+    for depth in 0..layers {
         let mut marks = Vec::new();
-        wants.iter().for_each(|&(from, to)| Line::Want { depth: 0, from, to }.write(&mut marks));
+        for &want in &wants {
+            let (from, to) = gathered.through(want, depth)?;
+            Line::Want { depth, from, to }.write(&mut marks);
+        }
         if !marks.is_empty() {
             feed.put(Item::Mark(marks))?;
         }
     }
     let mut sent_to = 0;
     for want in wants {
+        // With layers, neighbouring wants may lie in one chunk, which is sent once.
         for mut run in gathered.runs(want, layers)? {
-            // With layers, neighbouring wants may lie in one chunk, which is sent once.
             run.from = run.from.max(sent_to);
             if run.from >= run.to {
                 continue;
@@ -130,14 +247,15 @@ fn on_volume(
         Some(id) => reader.label().volume_id == id,
         None => reader.label().name() == run.medium,
     };
-    let reader = match reader {
-        Some(reader) if is_it(&reader) => return Ok(reader),
-        Some(reader) => {
-            mount.give_back(reader.into_drive());
-            mount.read_tag(&run.medium)?
-        }
-        None => mount.read_tag(&run.medium)?,
+    let mut present = match reader {
+        Some(reader) => reader,
+        None => mount.first_to_read()?,
     };
+    if is_it(&present) {
+        return Ok(present);
+    }
+    present.lend_back(mount);
+    let reader = mount.read_tag(&run.medium)?;
     match is_it(&reader) {
         true => Ok(reader),
         false => Err(Fault::never(

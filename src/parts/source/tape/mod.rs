@@ -34,12 +34,13 @@ pub struct TapeSource {
     what: What,
     only: Vec<Vec<u8>>,
     list: Option<Vec<u8>>,
+    salvage: bool,
 }
 
 impl TapeSource {
     /// Reads all of a stream.
     pub fn new(mount: Mount, what: What) -> TapeSource {
-        TapeSource { mount, what, only: Vec::new(), list: None }
+        TapeSource { mount, what, only: Vec::new(), list: None, salvage: false }
     }
 
     /// Reads only entries that match one of these patterns.
@@ -53,6 +54,14 @@ impl TapeSource {
     #[must_use]
     pub fn list(mut self, lines: Vec<u8>) -> TapeSource {
         self.list = Some(lines);
+        self
+    }
+
+    /// Gives what is whole and names what is not, instead of stopping at the first bad block or
+    /// missing volume. Every block is read twice.
+    #[must_use]
+    pub fn salvage(mut self, salvage: bool) -> TapeSource {
+        self.salvage = salvage;
         self
     }
 
@@ -91,6 +100,9 @@ impl Source for TapeSource {
             return chosen::run_listed(&mut self.mount, reader, &gathered, &mut feed);
         }
         let part = self.find(&mut reader)?;
+        if self.salvage {
+            return chosen::run_salvage(&mut self.mount, reader, part, &self.only, &mut feed);
+        }
         match self.only.is_empty() {
             true => walk::run(&mut self.mount, reader, part, &mut feed),
             false => chosen::run(&mut self.mount, reader, part, &self.only, &mut feed),

@@ -110,6 +110,13 @@ impl Gathered {
         Ok(())
     }
 
+    /// Takes out the entries for which `is_lost`, and returns them.
+    pub fn take_lost(&mut self, mut is_lost: impl FnMut(&Entry) -> bool) -> Vec<Entry> {
+        let (lost, kept) = std::mem::take(&mut self.entries).into_iter().partition(|e| is_lost(e));
+        self.entries = kept;
+        lost
+    }
+
     /// The wanted ranges of the payload: the entries, neighbours joined.
     pub fn wants(&self) -> Vec<(u64, u64)> {
         let mut wants: Vec<(u64, u64)> = Vec::new();
@@ -123,8 +130,9 @@ impl Gathered {
         wants
     }
 
-    /// Takes a payload range through `layers` layers: the range of the stream that holds it whole.
-    fn through(&self, (mut from, mut to): (u64, u64), layers: u8) -> Result<(u64, u64), Fault> {
+    /// Takes a payload range through `layers` layers: the range of what comes out of them that
+    /// holds it whole.
+    pub fn through(&self, (mut from, mut to): (u64, u64), layers: u8) -> Result<(u64, u64), Fault> {
         for depth in 1..=layers {
             let low = self.seeks.partition_point(|s| *s < (depth, 0, 0));
             let high = self.seeks.partition_point(|s| *s < (depth + 1, 0, 0));
