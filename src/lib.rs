@@ -4,6 +4,7 @@
 //! [`plumb`], what runs them. `docs/tour.md` follows one byte through all of it.
 
 pub mod cli;
+pub mod demo;
 pub mod library;
 pub mod list;
 pub mod only;

@@ -45,6 +45,7 @@ impl Bench {
             "src_tape",
             "sink_tape",
             "sink_stdout",
+            "src_stdin",
             "tapioca",
         ] {
             std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tapioca"), names.join(name)).unwrap();
@@ -372,4 +373,61 @@ fn a_bad_block_costs_the_files_that_lie_in_it() {
             }
         }
     }
+}
+
+/// The sink is killed (-9) after each of its receipts, and at its very start.
+#[test]
+fn a_killed_sink_keeps_its_promises() {
+    use std::io::{BufRead, BufReader};
+    let rounds = if std::env::var_os("TAPIOCA_LONG").is_some() { 40 } else { 4 };
+    let bench = Bench::new(1, 4 << 30);
+    let data = hard_tree::noise(9, 12 << 20);
+    std::fs::write(bench.path().join("data"), &data).unwrap();
+    bench.sh("mkfifo receipts; src_stdin --name whole <data | sink_tape --drive $DRIVE --changer $CHANGER");
+    let mut lost = 0;
+    for round in 0..rounds {
+        let script = "exec 3>receipts; src_stdin <data | { echo $BASHPID >&3; exec sink_tape --drive $DRIVE --sync-mib 1; }";
+        let path =
+            format!("{}:{}", bench.path().join("bin").display(), std::env::var("PATH").unwrap());
+        let mut pudding = Command::new("bash")
+            .args(["-c", script])
+            .current_dir(bench.path())
+            .env("PATH", path)
+            .env("DRIVE", &bench.library.drives()[0])
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines =
+            BufReader::new(std::fs::File::open(bench.path().join("receipts")).unwrap()).lines();
+        let sink: i32 = lines.next().unwrap().unwrap().parse().unwrap();
+        let mut promised: u64 = 0;
+        let mut stream = None;
+        let mut take = |line: String| {
+            let receipt: tapioca::stream::Receipt = serde_json::from_str(&line).unwrap();
+            promised = receipt.to;
+            stream = Some(receipt.stream.to_string());
+        };
+        lines.by_ref().take(round % 8).map(Result::unwrap).for_each(&mut take);
+        let sink = rustix::process::Pid::from_raw(sink).unwrap();
+        // It may have finished already; then there is nobody to kill, and all is promised.
+        let _ = rustix::process::kill_process(sink, rustix::process::Signal::KILL);
+        lines.map(Result::unwrap).for_each(&mut take);
+        pudding.wait().unwrap();
+        let Some(stream) = stream else { continue };
+        let read =
+            bench.try_sh(&format!("src_tape --drive $DRIVE --stream {stream} | sink_stdout >back"));
+        let back = std::fs::read(bench.path().join("back")).unwrap();
+        assert!(
+            back.len() as u64 >= promised,
+            "round {round}: promised {promised}, got {}",
+            back.len()
+        );
+        assert!(data.starts_with(&back), "round {round}: wrong bytes");
+        assert_eq!(read.status.success(), back.len() == data.len(), "round {round}");
+        lost += usize::from(!read.status.success());
+    }
+    eprintln!(
+        "{rounds} of {rounds} killed sinks kept their promises; {lost} were cut in the middle"
+    );
+    bench.sh("src_stdin --name last <data | sink_tape --drive $DRIVE; src_tape --drive $DRIVE | sink_stdout | cmp - data");
 }

@@ -110,8 +110,8 @@ fn wrong_keys_and_values_are_named() {
             "DIR/mine.toml: virtual_library.slots is missing, here and in all it inherits",
         ),
         (
-            "inherits = \"dev-host\"\n[virtual_library]\ncartridges = 9",
-            "DIR/mine.toml: virtual_library.cartridges: 9 do not fit into 8 slots",
+            "inherits = \"dev-host\"\n[virtual_library]\ncartridges = 25",
+            "DIR/mine.toml: virtual_library.cartridges: 25 do not fit into 24 slots",
         ),
     ];
     for (text, said) in cases {

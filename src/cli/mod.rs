@@ -6,12 +6,16 @@
 
 mod board;
 mod component;
+mod demo;
+mod drive;
 mod filesys;
 mod filesys_sink;
 mod layer;
+mod library;
 mod list;
 mod raw;
 mod record;
+mod table;
 mod tape;
 
 use std::ffi::OsString;
@@ -39,6 +43,11 @@ enum Command {
     List(list::List),
     /// Print the manifest of a machine, with all it inherits
     Board(board::BoardArgs),
+    #[command(subcommand)]
+    Library(library::Library),
+    #[command(subcommand)]
+    Drive(drive::Drive),
+    Demo(demo::DemoArgs),
 }
 
 /// What a command came to, when it came to an end.
@@ -80,6 +89,9 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::Component(component) => (component.name(), component.run(channels)),
         Command::List(list) => ("list", list.run()),
         Command::Board(board) => ("board", board.run()),
+        Command::Library(library) => (library.name(), library.run()),
+        Command::Drive(drive) => (drive.name(), drive.run()),
+        Command::Demo(demo) => ("demo", demo.run()),
     };
     report(name, result)
 }

@@ -33,3 +33,20 @@ pub fn open_changer(name: &str) -> Result<Changer, Fault> {
         Fault::later(Blame::Changer, format!("cannot use {name} as a media changer: {e}"))
     })
 }
+
+/// The device of the drive at an element of the changer called `changer`, told by serial number:
+/// among the drives of the same virtual library, or the tape drives of this machine. `None` when it
+/// cannot be told.
+pub fn find_drive(changer: &str, bay: &smc::Element) -> Result<Option<String>, Fault> {
+    if let Some((dir, _)) = changer.strip_prefix("virtual:").and_then(|name| name.split_once('#')) {
+        let library = virt::Library::open(std::path::Path::new(dir))
+            .map_err(|e| Fault::later(Blame::Operator, format!("cannot open {changer}: {e}")))?;
+        let mut drives = library.drives().into_iter().zip(library.drive_serials());
+        return Ok(drives.find(|(_, serial)| bay.is_device(serial)).map(|(name, _)| name));
+    }
+    let found = sg::discover().map_err(|e| Fault::host("cannot look for tape drives", &e))?;
+    let is_it = |found: &&sg::Found| {
+        found.kind == sg::Kind::Tape && found.serial.as_ref().is_some_and(|s| bay.is_device(s))
+    };
+    Ok(found.iter().find(is_it).map(|found| found.node.display().to_string()))
+}

@@ -5,14 +5,19 @@
 //! checked, and fetching cartridges through a changer. Knows no stream's meaning.
 
 pub mod check;
+pub mod contents;
 pub mod device;
-mod fault;
+pub mod dump;
+pub(crate) mod fault;
 pub mod mount;
+pub mod place;
 pub mod reader;
+pub mod recover;
 pub mod reel;
 pub mod writer;
 
 pub use mount::Mount;
+pub use place::PlaceName;
 pub use reader::{Part, Step, Survey, VolumeReader};
 pub use reel::{Found, Reel, identify};
 pub use writer::{Scribe, Shelf, TapeWriter};

@@ -78,6 +78,11 @@ impl Mount {
         self
     }
 
+    /// Whether cartridges can be fetched.
+    pub fn has_changer(&self) -> bool {
+        self.changer.is_some()
+    }
+
     fn drive(&mut self) -> &mut Drive {
         self.drive.as_mut().expect("the drive is here unless lent to a reel")
     }
@@ -154,7 +159,7 @@ impl Mount {
     }
 
     /// The barcode of the cartridge in the drive, when the changer can tell.
-    fn tag_in_drive(&mut self) -> Result<Option<String>, Fault> {
+    pub fn tag_in_drive(&mut self) -> Result<Option<String>, Fault> {
         let Some(inventory) = self.inventory()? else { return Ok(None) };
         if !inventory.drives.iter().any(|bay| bay.full) {
             return Ok(None);

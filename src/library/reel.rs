@@ -5,6 +5,7 @@
 //! never in front of data.
 
 use scsi::BlockAddress;
+use scsi::attribute::Attribute;
 use ssc::{Drive, Immediate, ReadOut, Written};
 use uuid::Uuid;
 
@@ -166,6 +167,7 @@ impl Reel {
             };
         let anchor = Anchor { address: blocks.len() as u64 - 1, checksum, then_filemark: true };
         expect_position(&mut drive, anchor.next())?;
+        sign_memory(&mut drive, &label);
         Ok(Reel { drive, label, anchor, part: 1, after_cut: None, near_end })
     }
 
@@ -208,6 +210,26 @@ impl Reel {
         }
         let anchor = Anchor { address: last, checksum, then_filemark: true };
         Ok(Reel { drive, label, anchor, part: header.part + 1, after_cut, near_end: false })
+    }
+}
+
+/// Writes who the volume is into the cartridge memory, for those who look there. A hint only: the
+/// label on tape decides, so a memory that refuses is no fault.
+fn sign_memory(drive: &mut Drive, label: &Label) {
+    let set = format!("set {} volume {}", label.set_id, label.volume_number);
+    let attributes = [
+        (0x0800, "TAPIOCA"),
+        (0x0801, "tapioca"),
+        (0x0802, env!("CARGO_PKG_VERSION")),
+        (0x0803, set.as_str()),
+        (0x0806, label.volume_tag.as_str()),
+    ];
+    for (id, text) in attributes {
+        let Some(attribute) = Attribute::host_text(id, text) else { continue };
+        if let Err(error) = drive.write_attribute(&attribute) {
+            tracing::debug!(%error, "the cartridge memory stays unsigned");
+            return;
+        }
     }
 }
 

@@ -4,3 +4,4 @@
 
 pub mod descriptors;
 pub mod pipe;
+pub mod spawn;

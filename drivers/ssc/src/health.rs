@@ -178,6 +178,11 @@ impl Drive {
         Ok(self.read_attributes_from(id)?.find(id).cloned())
     }
 
+    /// All attributes of the cartridge memory.
+    pub fn attributes(&mut self) -> Result<Attributes, Error> {
+        self.read_attributes_from(0)
+    }
+
     fn read_attributes_from(&mut self, first: u16) -> Result<Attributes, Error> {
         let action = AttributeAction::Values;
         let cdb = cdb::read_attribute(action, Partition(0), first, ATTRIBUTE_BYTES);
@@ -211,7 +216,9 @@ impl Drive {
         Ok(())
     }
 
-    fn log_page(&mut self, page: u8) -> Result<Vec<u8>, Error> {
+    /// A log page as it comes (LOG SENSE, current cumulative values), at most 4096 bytes. Reading
+    /// some pages clears what they tell.
+    pub fn log_page(&mut self, page: u8) -> Result<Vec<u8>, Error> {
         self.fetch(&log_sense(page), usize::from(LOG_BYTES))
     }
 }

@@ -11,14 +11,14 @@ use crate::stream::{Begin, Blame, Fault, KIND_PAX};
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// Makes entries of a payload.
-pub(super) enum Entries {
+pub(crate) enum Entries {
     Archive { reader: Box<Reader>, current: Current, next: u64 },
     Whole { begin: Begin, content: Content },
 }
 
 impl Entries {
     /// For the stream that `begin` opens; it must have no layers. `who` wants it is for messages.
-    pub(super) fn of(begin: &Begin, verb: &str) -> Result<Entries, Fault> {
+    pub(crate) fn of(begin: &Begin, verb: &str) -> Result<Entries, Fault> {
         if let Some(layer) = begin.layers.last() {
             let what = format!("cannot {verb} {}: its outermost layer is {layer}", begin.name);
             return Err(Fault::never(Blame::Operator, what)
@@ -33,7 +33,7 @@ impl Entries {
     }
 
     /// Takes the bytes at `offset`; calls `each` for every entry that is complete with them.
-    pub(super) fn feed(
+    pub(crate) fn feed(
         &mut self,
         offset: u64,
         bytes: &[u8],
@@ -54,7 +54,7 @@ impl Entries {
     }
 
     /// The payload is over; a member that is not complete is a fault.
-    pub(super) fn finish(
+    pub(crate) fn finish(
         &mut self,
         each: &mut dyn FnMut(Entry) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
@@ -79,7 +79,7 @@ impl Entries {
 
 /// The member being read.
 #[derive(Default)]
-pub(super) struct Current {
+pub(crate) struct Current {
     entry: Option<Entry>,
     content: Content,
 }
@@ -123,7 +123,7 @@ fn entry_of(member: &Member, offset: u64) -> Entry {
 
 /// Digest of content that comes in order, with holes.
 #[derive(Default)]
-pub(super) struct Content {
+pub(crate) struct Content {
     hasher: blake3::Hasher,
     at: u64,
 }

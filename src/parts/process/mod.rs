@@ -3,7 +3,7 @@
 pub mod codec;
 pub mod compress;
 pub mod decompress;
-mod entries;
+pub(crate) mod entries;
 pub mod record;
 mod translate;
 pub mod verify;

@@ -1,0 +1,302 @@
+//! The list of a stream whose index is cut off or damaged, from its data.
+//!
+//! Owns the second reading: the stream's data blocks in order, across its volumes, through its
+//! layers, into the same entries that `proc_record` makes. Stops at the first gap or damage, and
+//! says which byte that is: what stands behind it cannot be told apart from file contents.
+
+use std::io::Write;
+
+use super::contents::{PartFound, StreamFound};
+use super::reader::Step;
+use super::{Found, Mount, VolumeReader};
+use crate::list::Line;
+use crate::parts::process::decompress::Decompress;
+use crate::parts::process::entries::Entries;
+use crate::stream::{Begin, Blame, Block, End, Extent, Fault, Item, Outlet, Place, Process, Runs};
+use crate::volume::BlockKind;
+use crate::volume::part::PartState;
+
+/// What was recovered.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Entries written.
+    pub entries: u64,
+    /// Why the rest was not, when there is a rest.
+    pub lost: Option<String>,
+}
+
+/// Writes the lines of `stream` to `out`. The entries come first, the places last.
+///
+/// # Errors
+///
+/// The drive, the changer, or this host; damage of media is part of the answer.
+pub fn recover(
+    mount: &mut Mount,
+    stream: &StreamFound,
+    out: &mut dyn Write,
+) -> Result<Recovered, Fault> {
+    let begin = Begin { partial: false, ..stream.begin.clone() };
+    let layers = &begin.layers;
+    if let Some(layer) = layers.iter().find(|l| !matches!(l.as_str(), "zstd" | "lz4")) {
+        let lost = Some(format!("its layer {layer} cannot be taken off here"));
+        return Ok(Recovered { entries: 0, lost });
+    }
+    let mut keeper = Keeper::new(out, layers.is_empty());
+    let strippers = (0..layers.len()).map(|_| Decompress::new()).collect();
+    let mut feed = Feed { strippers, next: 0 };
+    let lost = match feed.put(Item::Begin(begin), &mut keeper) {
+        Ok(()) => feed.parts(mount, stream, &mut keeper)?,
+        Err(fault) => Some(fault.what),
+    };
+    keeper.write_places()?;
+    Ok(Recovered { entries: keeper.entries_written, lost })
+}
+
+/// The way from blocks to the keeper.
+struct Feed {
+    strippers: Vec<Decompress>,
+    next: u64,
+}
+
+/// Why reading stopped.
+enum Stop {
+    /// The stream's own trouble.
+    Lost(String),
+    /// Trouble of the machinery.
+    Fault(Fault),
+}
+
+impl Feed {
+    /// Takes the layers off, outermost first.
+    fn put(&mut self, item: Item, keeper: &mut Keeper<'_>) -> Result<(), Fault> {
+        put_through(&mut self.strippers, item, keeper)
+    }
+
+    fn parts(
+        &mut self,
+        mount: &mut Mount,
+        stream: &StreamFound,
+        keeper: &mut Keeper<'_>,
+    ) -> Result<Option<String>, Fault> {
+        for part in &stream.parts {
+            let mut reader = open(mount, part)?;
+            let result = self.part(&mut reader, stream, part, keeper);
+            reader.lend_back(mount);
+            match result {
+                Ok(()) => {}
+                Err(Stop::Lost(why)) => return Ok(Some(why)),
+                Err(Stop::Fault(fault)) => return Err(fault),
+            }
+        }
+        let ending = stream.parts.last().map(|part| &part.ending);
+        let complete = super::contents::Ending::Ended(PartState::Complete);
+        if ending != Some(&complete) {
+            return Ok(Some(format!("the stream ends, unfinished, at byte {}", self.next)));
+        }
+        let end = Item::End(End { bytes: self.next, skipped: 0 });
+        Ok(self.put(end, keeper).err().map(|fault| fault.what))
+    }
+
+    fn part(
+        &mut self,
+        reader: &mut VolumeReader,
+        stream: &StreamFound,
+        part: &PartFound,
+        keeper: &mut Keeper<'_>,
+    ) -> Result<(), Stop> {
+        let name = part.label.name();
+        let lost = |next: u64, address: u64, why: &str| {
+            Stop::Lost(format!("{name}: block {address}: {why}; nothing behind byte {next}"))
+        };
+        for address in part.block + 1..part.data_end {
+            let opened = match reader.read(address).map_err(Stop::Fault)? {
+                Step::Block(opened) => opened,
+                Step::Damaged(why) => return Err(lost(self.next, address, &why)),
+                Step::Filemark | Step::EndOfData => break,
+            };
+            if opened.header.kind != BlockKind::Data {
+                continue;
+            }
+            if opened.header.stream != stream.begin.stream.0 || opened.header.offset > self.next {
+                return Err(lost(self.next, address, "it does not follow"));
+            }
+            let known = usize::try_from(self.next - opened.header.offset).unwrap_or(usize::MAX);
+            let fresh = opened.payload.get(known..).unwrap_or(&[]);
+            if fresh.is_empty() {
+                continue;
+            }
+            let stride = (part.label.block_bytes - crate::volume::block::HEADER_BYTES) as u64;
+            keeper.at(part.place(), address, stride);
+            let data = Item::Data { offset: self.next, block: Block::copy_of(fresh) };
+            let passed = self.put(data, keeper);
+            self.next += fresh.len() as u64;
+            passed.map_err(|fault| match fault.blame {
+                Blame::Host => Stop::Fault(fault),
+                _ => lost(self.next, address, &fault.what),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn open(mount: &mut Mount, part: &PartFound) -> Result<VolumeReader, Fault> {
+    if !part.label.volume_tag.is_empty() && mount.has_changer() {
+        mount.fetch_tag(&part.label.volume_tag)?;
+    }
+    match mount.identify()? {
+        Found::Ours { label, .. } if label.volume_id == part.label.volume_id => {
+            Ok(VolumeReader::new(mount.lend(), label))
+        }
+        Found::Ours { .. } | Found::Blank | Found::Foreign { .. } => Err(Fault::later(
+            Blame::Operator,
+            format!("{} is not in the drive any more", part.label.name()),
+        )),
+    }
+}
+
+fn put_through(
+    strippers: &mut [Decompress],
+    item: Item,
+    keeper: &mut dyn Outlet,
+) -> Result<(), Fault> {
+    match strippers.split_first_mut() {
+        None => keeper.put(item),
+        Some((first, rest)) => first.item(item, &mut Through { rest, keeper }),
+    }
+}
+
+struct Through<'a> {
+    rest: &'a mut [Decompress],
+    keeper: &'a mut dyn Outlet,
+}
+
+impl Outlet for Through<'_> {
+    fn put(&mut self, item: Item) -> Result<(), Fault> {
+        put_through(self.rest, item, self.keeper)
+    }
+}
+
+/// Writes entries as they become whole, and gathers where they lie.
+struct Keeper<'a> {
+    out: &'a mut dyn Write,
+    entries: Option<Entries>,
+    entries_written: u64,
+    plain: bool,
+    /// The block being fed, and with layers the one in which the bytes that come next begin.
+    now: Option<(Place, u64, u64)>,
+    since: Option<(Place, u64)>,
+    places: Vec<(Place, Kept)>,
+}
+
+enum Kept {
+    Plain(Vec<Extent>),
+    Coarse(Runs),
+}
+
+impl<'a> Keeper<'a> {
+    fn new(out: &'a mut dyn Write, plain: bool) -> Keeper<'a> {
+        Keeper {
+            out,
+            entries: None,
+            entries_written: 0,
+            plain,
+            now: None,
+            since: None,
+            places: Vec::new(),
+        }
+    }
+
+    fn at(&mut self, place: Place, block: u64, stride: u64) {
+        self.since.get_or_insert_with(|| (place.clone(), block));
+        self.now = Some((place, block, stride));
+    }
+
+    fn feed(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Fault> {
+        self.note(offset, offset + bytes.len() as u64);
+        let Some(entries) = &mut self.entries else { return Ok(()) };
+        let mut line = Vec::new();
+        let mut count = 0;
+        let fed = entries.feed(offset, bytes, &mut |entry| {
+            entry.write_line(&mut line);
+            count += 1;
+            Ok(())
+        });
+        self.entries_written += count;
+        self.write(&line)?;
+        fed
+    }
+
+    fn end(&mut self) -> Result<(), Fault> {
+        let Some(entries) = &mut self.entries else { return Ok(()) };
+        let mut line = Vec::new();
+        let mut count = 0;
+        entries.finish(&mut |entry| {
+            entry.write_line(&mut line);
+            count += 1;
+            Ok(())
+        })?;
+        self.entries_written += count;
+        self.write(&line)
+    }
+
+    fn write(&mut self, lines: &[u8]) -> Result<(), Fault> {
+        self.out.write_all(lines).map_err(|e| Fault::host("cannot write a list", &e))
+    }
+
+    fn note(&mut self, from: u64, to: u64) {
+        let Some((place, block, stride)) = self.now.clone() else { return };
+        let (place, start) = match (self.plain, self.since.replace((place.clone(), block))) {
+            (false, Some(since)) => since,
+            _ => (place, block),
+        };
+        if self.places.last().is_none_or(|(last, _)| *last != place) {
+            let kept = match self.plain {
+                true => Kept::Plain(Vec::new()),
+                false => Kept::Coarse(Runs::new()),
+            };
+            self.places.push((place, kept));
+        }
+        match self.places.last_mut() {
+            Some((_, Kept::Coarse(runs))) => runs.add(from, to, start),
+            Some((_, Kept::Plain(runs))) => {
+                let follows = |run: &&mut Extent| {
+                    run.to == from && run.block + (from - run.from) / stride == start
+                };
+                match runs.last_mut().filter(follows) {
+                    Some(run) => run.to = to,
+                    None => runs.push(Extent { from, to, block: start, stride }),
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn write_places(&mut self) -> Result<(), Fault> {
+        let mut text = Vec::new();
+        for (place, kept) in std::mem::take(&mut self.places) {
+            let extents = match kept {
+                Kept::Plain(extents) => extents,
+                Kept::Coarse(runs) => runs.into_extents(),
+            };
+            for extent in extents {
+                let grade = super::writer::ON_TAPE.to_owned();
+                Line::Place { extent, place: place.clone(), grade }.write(&mut text);
+            }
+        }
+        self.write(&text)
+    }
+}
+
+impl Outlet for Keeper<'_> {
+    fn put(&mut self, item: Item) -> Result<(), Fault> {
+        match item {
+            Item::Begin(begin) => {
+                self.entries = Some(Entries::of(&begin, "list")?);
+                Ok(())
+            }
+            Item::Data { offset, block } => self.feed(offset, block.data()),
+            Item::End(_) => self.end(),
+            Item::Mark(_) | Item::Abort(_) => Ok(()),
+        }
+    }
+}
