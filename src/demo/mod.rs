@@ -109,8 +109,6 @@ impl Demo {
             early_warning_bytes: (capacity / 8).max(EARLY_WARNING_MIN),
             ..MediumSpec::data(&format!("DEM{n:03}L9"), capacity)
         });
-        let board = Board::load(BOARD).map_err(|e| Fault::never(Blame::Ours, e.to_string()))?;
-        let library = board.virtual_library.unwrap_or_else(|| unreachable!());
         let Board { tape, virtual_library, .. } = Board::load(BOARD)
             .map_err(|e| Fault::never(Blame::Ours, format!("cannot set up the demo: {e}")))?;
         let VirtualLibrary { drives, slots, mail_slots, .. } = virtual_library
