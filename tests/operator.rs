@@ -61,7 +61,7 @@ impl Rig {
         if !tree.exists() {
             std::fs::create_dir(&tree).unwrap();
             for n in 0..40 {
-                let content: Vec<u8> = (0..n * 997u32).map(|b| (b * b >> 7) as u8).collect();
+                let content: Vec<u8> = (0..n * 997u32).map(|b| ((b * b) >> 7) as u8).collect();
                 std::fs::write(tree.join(format!("file {n}")), content).unwrap();
             }
         }

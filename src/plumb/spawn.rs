@@ -151,8 +151,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let kept = dir.path().join("kept");
         let steps = [
-            shell("echo payload; cat <&4 >&3"),
-            shell("sed s/pay/down/; sed s/re/RE/ <&4 >&3"),
+            shell("echo payload; exec >&-; cat <&4 >&3"),
+            shell("sed s/pay/down/; exec >&-; sed s/re/RE/ <&4 >&3"),
             shell(&format!("cat > {}; echo receipt >&3", kept.display())),
         ];
         let mut chain = Chain::start_as(Path::new("/bin/sh"), &steps, true).unwrap();
