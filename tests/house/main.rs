@@ -35,10 +35,10 @@ fn files() -> Vec<PathBuf> {
     found
 }
 
-/// Directories that git or cargo fill.
-fn is_made(dir: &Path) -> bool {
-    let name = dir.file_name().unwrap_or_default();
-    name == "target" || name == ".git" || dir.starts_with("tests/fuzz/corpus")
+/// What git, cargo, Python and the fuzzers fill.
+fn is_made(path: &Path) -> bool {
+    let made = ["target", ".git", "__pycache__", "corpus", "artifacts", "coverage"];
+    path.file_name().is_some_and(|name| made.iter().any(|made| name == *made))
 }
 
 /// Every Rust file with its text.
