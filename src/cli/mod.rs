@@ -4,6 +4,7 @@
 //! but some things were left out (each was named), 2 wrong usage, 100 will not work if tried again,
 //! 111 may work later. Data goes to standard output, words to standard error.
 
+mod board;
 mod component;
 mod demo;
 mod drive;
@@ -41,6 +42,8 @@ enum Command {
     Component(component::Component),
     /// Print a list that proc_record kept
     List(list::List),
+    /// Print the manifest of a machine, with all it inherits
+    Board(board::BoardArgs),
     #[command(subcommand)]
     Library(library::Library),
     #[command(subcommand)]
@@ -86,6 +89,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let (name, result) = match cli.command {
         Command::Component(component) => (component.name(), component.run(channels)),
         Command::List(list) => ("list", list.run()),
+        Command::Board(board) => ("board", board.run()),
         Command::Library(library) => (library.name(), library.run()),
         Command::Drive(drive) => (drive.name(), drive.run()),
         Command::Demo(demo) => ("demo", demo.run()),

@@ -13,6 +13,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use board::{Board, VirtualLibrary};
 use virt::{MediumSpec, Shape};
 
 use crate::list::{Entry, Line, lines};
@@ -26,7 +27,8 @@ const SPREAD: u64 = 3;
 const CAPACITY_MIN: u64 = 48 << 20;
 /// Room behind the early warning, for what is on its way then and for the index.
 const EARLY_WARNING_MIN: u64 = 8 << 20;
-const SYNC_MIB: u64 = 16;
+/// The machine that the demo plays.
+const BOARD: &str = "dev-host";
 
 /// A demo and where it happens.
 pub struct Demo {
@@ -38,6 +40,7 @@ pub struct Demo {
     pub drive: String,
     /// Its changer.
     pub changer: String,
+    sync_mib: u64,
 }
 
 /// What a medium got.
@@ -106,11 +109,17 @@ impl Demo {
             early_warning_bytes: (capacity / 8).max(EARLY_WARNING_MIN),
             ..MediumSpec::data(&format!("DEM{n:03}L9"), capacity)
         });
-        let shape = Shape { drives: 1, slots: 8, media: media.collect(), ..Shape::default() };
+        let Board { tape, virtual_library, .. } = Board::load(BOARD)
+            .map_err(|e| Fault::never(Blame::Ours, format!("cannot set up the demo: {e}")))?;
+        let VirtualLibrary { drives, slots, mail_slots, .. } = virtual_library
+            .ok_or_else(|| Fault::never(Blame::Ours, "the demo's board has no virtual library"))?;
+        let media = media.collect();
+        let shape = Shape { drives, slots, mail_slots, media, ..Shape::default() };
         let library = virt::Library::create(&dir.join("library"), &shape)
             .map_err(|e| Fault::later(Blame::Host, format!("cannot make the library: {e}")))?;
         let drive = library.drives().into_iter().next().unwrap_or_default();
-        Ok(Demo { dir: dir.to_owned(), choice, drive, changer: library.changer_name() })
+        let (dir, changer, sync_mib) = (dir.to_owned(), library.changer_name(), tape.sync_mib);
+        Ok(Demo { dir, choice, drive, changer, sync_mib })
     }
 
     /// The list that the record keeper writes.
@@ -140,7 +149,7 @@ impl Demo {
         source.extend(self.choice.paths.iter().map(OsString::from));
         let mut record: Step = step(["proc_record", "--list"]);
         record.push(self.list().into());
-        let mut sink: Step = step(["sink_tape", "--sync-mib", &SYNC_MIB.to_string()]);
+        let mut sink: Step = step(["sink_tape", "--sync-mib", &self.sync_mib.to_string()]);
         sink.extend(step(self.devices()));
         vec![source, record, sink]
     }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use board::{Board, VirtualLibrary};
 use clap::Args;
 use virt::{MediumSpec, Shape};
 
@@ -14,24 +15,27 @@ use crate::stream::{Blame, Fault};
 pub(in crate::cli) struct Create {
     /// Directory to make it in
     dir: PathBuf,
+    /// The machine whose library to make, for all that is not given here (see `board`)
+    #[arg(long, value_name = "NAME|FILE", default_value = "dev-host")]
+    board: String,
     /// Tape drives
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    drives: u16,
+    #[arg(long, value_name = "N")]
+    drives: Option<u16>,
     /// Slots
-    #[arg(long, value_name = "N", default_value_t = 24)]
-    slots: u16,
+    #[arg(long, value_name = "N")]
+    slots: Option<u16>,
     /// Mail slots
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    mail_slots: u16,
+    #[arg(long, value_name = "N")]
+    mail_slots: Option<u16>,
     /// Cartridges, with barcodes made from the prefix
-    #[arg(long, value_name = "N", default_value_t = 8, conflicts_with = "volumes")]
-    media: u16,
+    #[arg(long, value_name = "N", conflicts_with = "volumes")]
+    media: Option<u16>,
     /// Cartridges with these barcodes
     #[arg(long, value_name = "TAG", num_args = 1..)]
     volumes: Vec<String>,
     /// What one cartridge holds: bytes, or with a unit: 500MB, 2GiB
-    #[arg(long, value_name = "SIZE", default_value = "8GiB", value_parser = size)]
-    capacity: u64,
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    capacity: Option<u64>,
     /// First letters of the barcodes that are made
     #[arg(long, value_name = "TEXT", default_value = "TAP", conflicts_with = "volumes")]
     prefix: String,
@@ -39,14 +43,13 @@ pub(in crate::cli) struct Create {
 
 impl Create {
     pub(super) fn run(self) -> Result<Done, Fault> {
-        let numbered = || (1..=self.media).map(|n| format!("{}{n:03}L9", self.prefix)).collect();
-        let tags: Vec<String> =
-            if self.volumes.is_empty() { numbered() } else { self.volumes.clone() };
+        let board = virtual_library(&self.board)?;
+        let capacity = self.capacity.unwrap_or(board.cartridge_mib << 20);
         let shape = Shape {
-            drives: self.drives,
-            slots: self.slots,
-            mail_slots: self.mail_slots,
-            media: tags.iter().map(|tag| medium(tag, self.capacity)).collect(),
+            drives: self.drives.unwrap_or(board.drives),
+            slots: self.slots.unwrap_or(board.slots),
+            mail_slots: self.mail_slots.unwrap_or(board.mail_slots),
+            media: self.tags(board.cartridges).iter().map(|tag| medium(tag, capacity)).collect(),
             ..Shape::default()
         };
         let library = virt::Library::create(&self.dir, &shape).map_err(|error| {
@@ -58,36 +61,51 @@ impl Create {
                 _ => Fault::later(Blame::Host, what),
             }
         })?;
-        print(|out| self.tell(&library, tags.len(), out))?;
+        print(|out| tell(&library, &shape, capacity, out))?;
         Ok(Done::Whole)
     }
 
-    fn tell(
-        &self,
-        library: &virt::Library,
-        media: usize,
-        out: &mut impl Write,
-    ) -> std::io::Result<()> {
-        let (changer, drives) = (library.changer_name(), library.drives());
-        writeln!(
-            out,
-            "made a virtual library: {} drives, {} slots, {} mail slots, {media} cartridges of {}",
-            self.drives,
-            self.slots,
-            self.mail_slots,
-            table::bytes(self.capacity),
-        )?;
-        writeln!(out, "  {changer}")?;
-        drives.iter().try_for_each(|drive| writeln!(out, "  {drive}"))?;
-        let drive = drives.first().map_or("", String::as_str);
-        writeln!(out, "\ntry next:")?;
-        writeln!(out, "  tapioca library status --changer '{changer}'")?;
-        writeln!(
-            out,
-            "  tapioca src_filesys /etc | tapioca proc_record | tapioca sink_tape --drive '{drive}' --changer '{changer}'"
-        )?;
-        writeln!(out, "  tapioca library list --drive '{drive}' --changer '{changer}' --files")
+    fn tags(&self, usual: u16) -> Vec<String> {
+        let numbered = |n| format!("{}{n:03}L9", self.prefix);
+        match self.volumes.is_empty() {
+            true => (1..=self.media.unwrap_or(usual)).map(numbered).collect(),
+            false => self.volumes.clone(),
+        }
     }
+}
+
+fn virtual_library(board: &str) -> Result<VirtualLibrary, Fault> {
+    let found = Board::load(board).map_err(|e| Fault::usage(e.to_string()))?;
+    let none = || Fault::usage(format!("{board}: this machine has no virtual library"));
+    found.virtual_library.ok_or_else(none)
+}
+
+fn tell(
+    library: &virt::Library,
+    shape: &Shape,
+    capacity: u64,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    let (changer, drives) = (library.changer_name(), library.drives());
+    writeln!(
+        out,
+        "made a virtual library: {} drives, {} slots, {} mail slots, {} cartridges of {}",
+        shape.drives,
+        shape.slots,
+        shape.mail_slots,
+        shape.media.len(),
+        table::bytes(capacity),
+    )?;
+    writeln!(out, "  {changer}")?;
+    drives.iter().try_for_each(|drive| writeln!(out, "  {drive}"))?;
+    let drive = drives.first().map_or("", String::as_str);
+    writeln!(out, "\ntry next:")?;
+    writeln!(out, "  tapioca library status --changer '{changer}'")?;
+    writeln!(
+        out,
+        "  tapioca src_filesys /etc | tapioca proc_record | tapioca sink_tape --drive '{drive}' --changer '{changer}'"
+    )?;
+    writeln!(out, "  tapioca library list --drive '{drive}' --changer '{changer}' --files")
 }
 
 /// A medium whose early warning leaves room for what is on its way then and for an index, however

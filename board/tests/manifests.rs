@@ -1,0 +1,137 @@
+//! Manifests: inheritance, and that nothing wrong passes unnamed.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+use std::path::Path;
+
+use board::{Board, Error};
+
+/// Writes manifests into a new directory.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    dir
+}
+
+fn load(dir: &Path, name: &str) -> Result<Board, Error> {
+    Board::load(dir.join(name).to_str().unwrap())
+}
+
+fn refusal(text: &str) -> String {
+    let dir = folder(&[("mine.toml", text)]);
+    let said = load(dir.path(), "mine.toml").unwrap_err().to_string();
+    said.replace(dir.path().to_str().unwrap(), "DIR")
+}
+
+#[test]
+fn every_embedded_board_is_whole() {
+    assert!(Board::names().count() >= 2);
+    for name in Board::names() {
+        let board = Board::load(name).unwrap();
+        assert!(!board.title.is_empty(), "{name}");
+    }
+    assert!(Board::load("dev-host").unwrap().virtual_library.is_some());
+    assert!(Board::load("base").unwrap().virtual_library.is_none());
+}
+
+#[test]
+fn what_is_nearer_wins_and_is_named() {
+    let dir = folder(&[
+        ("near.toml", "inherits = \"far\"\ntitle = \"near\"\n[tape]\nsync_mib = 7\n"),
+        (
+            "far.toml",
+            "inherits = \"base\"\ntitle = \"far\"\n[tape]\nsync_mib = 9\nblock_bytes = 65536\n",
+        ),
+    ]);
+    let board = load(dir.path(), "near.toml").unwrap();
+    assert_eq!(
+        (board.title.as_str(), board.tape.sync_mib, board.tape.block_bytes),
+        ("near", 7, 65536)
+    );
+    let from = |key| {
+        let (_, setting) = board.settings().find(|(k, _)| *k == key).unwrap();
+        setting.from.rsplit('/').next().unwrap().to_owned()
+    };
+    assert_eq!(from("tape.sync_mib"), "near.toml");
+    assert_eq!(from("tape.block_bytes"), "far.toml");
+}
+
+#[test]
+fn a_file_may_bear_the_name_it_inherits() {
+    let dir = folder(&[("base.toml", "inherits = \"base\"\ntitle = \"mine\"\n")]);
+    let board = load(dir.path(), "base.toml").unwrap();
+    assert_eq!(board.tape, Board::load("base").unwrap().tape);
+    assert_eq!(board.title, "mine");
+}
+
+#[test]
+fn what_is_printed_is_a_manifest_that_says_the_same() {
+    for name in Board::names() {
+        let board = Board::load(name).unwrap();
+        let dir = folder(&[("printed.toml", &board.to_string())]);
+        let again = load(dir.path(), "printed.toml").unwrap();
+        assert_eq!(
+            (again.title, again.tape, again.virtual_library),
+            (board.title, board.tape, board.virtual_library)
+        );
+    }
+}
+
+#[test]
+fn wrong_keys_and_values_are_named() {
+    let cases = [
+        ("colour = 1", "DIR/mine.toml: unknown key colour"),
+        ("[tape]\nsync = 1", "DIR/mine.toml: unknown key tape.sync"),
+        (
+            "[tape.sync_mib]\nx = 1",
+            "DIR/mine.toml: tape.sync_mib: must be a whole number, not table",
+        ),
+        ("tape = 1", "DIR/mine.toml: unknown key tape"),
+        ("[tape]\nsync_mib = 0", "DIR/mine.toml: tape.sync_mib: must be 1 to 1048576"),
+        ("[tape]\nsync_mib = -1", "DIR/mine.toml: tape.sync_mib: must be 1 to 1048576"),
+        (
+            "[tape]\nblock_bytes = 70000",
+            "DIR/mine.toml: tape.block_bytes: must be a multiple of 4096 from 65536 to 1048576",
+        ),
+        ("title = \"a\\nb\"", "DIR/mine.toml: title: must be one line"),
+        ("title = 3", "DIR/mine.toml: title: must be text, not integer"),
+        (
+            "inherits = \"../x\"",
+            "DIR/mine.toml: inherits: must be the name of a board: letters, digits, - and _",
+        ),
+        ("inherits = \"nobody\"", "no board is called nobody; there are base, dev-host"),
+        (
+            "title = \"t\"",
+            "DIR/mine.toml: tape.block_bytes is missing, here and in all it inherits",
+        ),
+        (
+            "inherits = \"base\"\n[virtual_library]\ndrives = 1",
+            "DIR/mine.toml: virtual_library.slots is missing, here and in all it inherits",
+        ),
+        (
+            "inherits = \"dev-host\"\n[virtual_library]\ncartridges = 25",
+            "DIR/mine.toml: virtual_library.cartridges: 25 do not fit into 24 slots",
+        ),
+    ];
+    for (text, said) in cases {
+        assert_eq!(refusal(text), said, "{text}");
+    }
+    let syntax = refusal("title = \"t\"\n\ntape = [");
+    assert!(syntax.starts_with("DIR/mine.toml:3: "), "{syntax}");
+    assert!(matches!(Board::load("./none.toml"), Err(Error::Unreadable { .. })));
+}
+
+#[test]
+fn a_circle_is_seen_and_a_long_line_refused() {
+    let dir = folder(&[("a.toml", "inherits = \"b\""), ("b.toml", "inherits = \"a\"")]);
+    let Err(Error::Cycle { line }) = load(dir.path(), "a.toml") else { panic!("no cycle seen") };
+    assert_eq!(line.len(), 3);
+    assert_eq!(line.first(), line.last());
+
+    let files: Vec<_> =
+        (0..9).map(|n| (format!("m{n}.toml"), format!("inherits = \"m{}\"", n + 1))).collect();
+    let files: Vec<_> = files.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
+    let dir = folder(&files);
+    assert!(matches!(load(dir.path(), "m0.toml"), Err(Error::TooDeep { .. })));
+}
