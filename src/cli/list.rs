@@ -29,8 +29,10 @@ impl List {
         let places = Places::read(&self.file)?;
         let mut out = BufWriter::new(std::io::stdout().lock());
         let printed = self.print(&places, &mut out);
-        printed.and_then(|()| out.flush().or_else(still_wanted))?;
-        Ok(Done::Whole)
+        match printed.and_then(|()| out.flush().or_else(still_wanted)) {
+            Err(fault) if fault.what != READER_IS_GONE => Err(fault),
+            Ok(()) | Err(_) => Ok(Done::Whole),
+        }
     }
 
     fn print(&self, places: &Places, out: &mut impl Write) -> Result<(), Fault> {
@@ -58,10 +60,12 @@ impl List {
     }
 }
 
-/// A reader that has seen enough ends us as it would any tool.
+const READER_IS_GONE: &str = "the reader has seen enough";
+
+/// A reader that has seen enough ends the listing, and that is no failure.
 fn still_wanted(error: std::io::Error) -> Result<(), Fault> {
     match error.kind() {
-        ErrorKind::BrokenPipe => Err(Fault::stream("cannot print: the reader is gone")),
+        ErrorKind::BrokenPipe => Err(Fault::stream(READER_IS_GONE)),
         _ => Err(Fault::host("cannot print", &error)),
     }
 }
