@@ -284,12 +284,13 @@ impl Mount {
         let Some(inventory) = self.inventory()? else { return Ok(None) };
         let is_cleaning =
             |e: &Element| e.volume_tag.as_ref().is_some_and(VolumeTag::looks_like_cleaner);
-        let next = inventory
-            .storage
-            .iter()
-            .filter(|e| e.full && e.accessible && e.except.is_none() && !is_cleaning(e))
-            .find(|e| !self.tried.contains(&e.address.0))
-            .map(|e| e.address);
+        // A changer that never sets ACCESS does not mean it.
+        let tells_access = inventory.storage.iter().any(|e| e.accessible);
+        let usable = |e: &&Element| {
+            e.full && e.except.is_none() && (e.accessible || !tells_access) && !is_cleaning(e)
+        };
+        let mut candidates = inventory.storage.iter().filter(usable);
+        let next = candidates.find(|e| !self.tried.contains(&e.address.0)).map(|e| e.address);
         let Some(address) = next else { return Ok(None) };
         self.tried.insert(address.0);
         self.fetch(address)?;
@@ -302,9 +303,15 @@ impl Mount {
     }
 
     fn fetch_blank(&mut self) -> Result<(), Fault> {
-        while self.fetch_untried()?.is_some() {
-            if self.identify()? == Found::Blank {
-                return Ok(());
+        while let Some(element) = self.fetch_untried()? {
+            match self.identify()? {
+                Found::Blank => return Ok(()),
+                Found::Ours { label, .. } => {
+                    tracing::info!(element = element.0, volume = label.name(), "not blank")
+                }
+                Found::Foreign { why } => {
+                    tracing::info!(element = element.0, why, "not blank, not ours")
+                }
             }
         }
         Err(Fault::later(Blame::Operator, "there is no blank cartridge left").hint(

@@ -85,6 +85,16 @@ fn link_of(member: &Member) -> &[u8] {
     }
 }
 
+/// Major and minor number. Linux has 12 and 20 bits of them and a header 21, archives may say more.
+fn device_of(member: &Member) -> (u64, u64) {
+    match member.kind {
+        Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor } => {
+            (major.into(), minor.into())
+        }
+        _ => (0, 0),
+    }
+}
+
 const ID_MAX: u64 = 0o7_777_777;
 const SIZE_MAX: u64 = 0o77_777_777_777;
 
@@ -137,8 +147,14 @@ fn put_numbers(member: &Member, size: u64, out: &mut Vec<u8>) {
     if let Some(atime) = member.atime {
         put_record(out, &[b"atime"], TimeText::of(atime).bytes());
     }
-    let numbers: [(&[u8], u64, u64); 3] =
-        [(b"size", size, SIZE_MAX), (b"uid", member.uid, ID_MAX), (b"gid", member.gid, ID_MAX)];
+    let (major, minor) = device_of(member);
+    let numbers: [(&[u8], u64, u64); 5] = [
+        (b"size", size, SIZE_MAX),
+        (b"uid", member.uid, ID_MAX),
+        (b"gid", member.gid, ID_MAX),
+        (b"SCHILY.devmajor", major, ID_MAX),
+        (b"SCHILY.devminor", minor, ID_MAX),
+    ];
     for (key, value, _) in numbers.iter().filter(|(_, value, most)| value > most) {
         put_record(out, &[key], Digits::of(*value).bytes());
     }
@@ -237,10 +253,10 @@ fn ustar_header(member: &Member, name: &Name<'_>, size: u64) -> [u8; BLOCK] {
     for (range, name) in [(at::UNAME, &member.uname), (at::GNAME, &member.gname)] {
         put_text(&mut block, range.start, &name[..name.len().min(range.len() - 1)]);
     }
-    if let Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor } = member.kind {
-        // Linux has 12 bits of major and 20 of minor number; 21 fit here.
-        put_octal(&mut block[at::MAJOR], u64::from(major));
-        put_octal(&mut block[at::MINOR], u64::from(minor));
+    if let Kind::CharDevice { .. } | Kind::BlockDevice { .. } = member.kind {
+        let (major, minor) = device_of(member);
+        put_octal(&mut block[at::MAJOR], major.min(ID_MAX));
+        put_octal(&mut block[at::MINOR], minor.min(ID_MAX));
     }
     seal(&mut block);
     block
@@ -397,6 +413,7 @@ mod tests {
             Kind::Symlink { target: b"/else/where".to_vec() },
             Kind::CharDevice { major: 4095, minor: 1_048_575 },
             Kind::BlockDevice { major: 8, minor: 1 },
+            Kind::CharDevice { major: 2_097_152, minor: u32::MAX },
         ] {
             let member = Member { kind, ..member.clone() };
             assert!(read_back(&member).0 == member, "{:?} changed", member.kind);

@@ -21,12 +21,14 @@ impl Limits {
     pub(crate) fn learn(&mut self, list: &SupportedCommands) {
         for command in &list.commands {
             if let Some(limit) = command.timeouts.and_then(|t| t.recommended) {
-                self.stated.insert((command.opcode, command.service_action), limit);
+                let key = (command.opcode, command.service_action);
+                self.stated.insert(key, limit.min(CEILING));
             }
         }
     }
 
-    /// The limit for one command descriptor block: what the drive states, at least the floor.
+    /// The limit for one command descriptor block: what the drive states, at least the floor and at
+    /// most a week.
     pub fn of(&self, cdb: &[u8]) -> Duration {
         let opcode = cdb.first().copied().unwrap_or(0);
         let action = cdb.get(1).map(|b| u16::from(b & 0x1f));
@@ -40,6 +42,10 @@ impl Limits {
         self.stated.len()
     }
 }
+
+/// The most any command gets: three times the longest there is. The field has room for 136 years,
+/// and a host that believed garbage there would never give a command up.
+const CEILING: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The least any command gets.
 fn floor(opcode: u8) -> Duration {
@@ -78,6 +84,7 @@ mod tests {
             stated(0x08, 0, 0, 5),
             stated(0x34, 6, 1, 333),
             stated(0x01, 0, 0, 0),
+            stated(0x1b, 0, 0, u32::MAX),
         ]
         .concat();
         let mut reply = (entries.len() as u32).to_be_bytes().to_vec();
@@ -85,10 +92,11 @@ mod tests {
         let mut limits = Limits::default();
         limits.learn(&SupportedCommands::decode(&reply).unwrap());
         let seconds = |cdb: &[u8]| limits.of(cdb).as_secs();
-        assert_eq!(limits.stated(), 3);
+        assert_eq!(limits.stated(), 4);
         assert_eq!(seconds(&[0x0a, 0]), 9_000);
         assert_eq!(seconds(&[0x08, 0]), 2_340);
         assert_eq!((seconds(&[0x34, 6]), seconds(&[0x34, 0])), (333, 60));
         assert_eq!(seconds(&[0x01, 0]), 600);
+        assert_eq!(seconds(&[0x1b, 0]), 604_800, "136 years are not believed");
     }
 }

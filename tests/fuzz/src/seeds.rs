@@ -1,0 +1,318 @@
+//! The first inputs of each target: `fuzz --seeds DIR` writes them to `DIR/TARGET`.
+//!
+//! Owns what a good input looks like: bytes that devices sent, archives that GNU tar, bsdtar and
+//! cpio made, and what our own writers write.
+
+use std::path::Path;
+use std::process::Command;
+
+use tapioca::list::{self, Line};
+use tapioca::parts::process::compress::Compress;
+use tapioca::stream::frame::FrameWriter;
+use tapioca::stream::{
+    Abort, Begin, Block, End, Extent, Fault, Item, Outlet, Place, Process, Receipt, StreamId,
+};
+use tapioca::volume::index::IndexWriter;
+use tapioca::volume::label::Label;
+use tapioca::volume::part::{PartBegin, PartEnd, PartState, PartSync};
+use uuid::Uuid;
+
+/// Writes all of them.
+pub fn write(dir: &Path) {
+    captures(dir);
+    archives(dir);
+    streams(dir);
+    tapes(dir);
+    devices(dir);
+}
+
+fn put(dir: &Path, target: &str, name: &str, bytes: &[u8]) {
+    let dir = dir.join(target);
+    std::fs::create_dir_all(&dir).expect("a directory can be made");
+    std::fs::write(dir.join(name), bytes).expect("a file can be written");
+}
+
+/// Which target a capture belongs to, by the start of its name.
+const CAPTURES: &[(&str, &str)] = &[
+    ("sense-", "sense"),
+    ("inquiry-", "inquiry"),
+    ("vpd", "inquiry"),
+    ("elements-", "element"),
+    ("log", "log"),
+    ("mode", "mode"),
+    ("mam-", "attribute"),
+    ("", "abilities"),
+];
+
+fn captures(dir: &Path) {
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../drivers/scsi/tests/captures");
+    for entry in std::fs::read_dir(captures).expect("the captures are there") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if path.extension().is_none_or(|extension| extension != "hex") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("a capture is text");
+        let pairs = text.split_whitespace().map(|pair| u8::from_str_radix(pair, 16));
+        let mut bytes: Vec<u8> = pairs.map(|byte| byte.expect("hexadecimal")).collect();
+        if name.starts_with("log") && name.contains("-parameter") {
+            let page = u8::from_str_radix(&name[3..5], 16).expect("a page code");
+            let [high, low] = (bytes.len() as u16).to_be_bytes();
+            bytes.splice(0..0, [page, 0, high, low]);
+        }
+        let found = CAPTURES.iter().find(|(start, _)| name.starts_with(start));
+        put(dir, found.map_or("abilities", |(_, target)| target), &name, &bytes);
+    }
+}
+
+/// A tree small enough for a fuzzer, with one of everything that tar programs differ in.
+fn tree(dir: &Path) {
+    let long = "d".repeat(60);
+    std::fs::create_dir_all(dir.join(&long).join(&long)).expect("a directory can be made");
+    std::fs::write(dir.join(&long).join(&long).join("deep"), b"deep").expect("a file");
+    std::fs::write(dir.join("empty"), b"").expect("a file");
+    std::fs::write(dir.join("plain"), [7; 30]).expect("a file");
+    std::fs::hard_link(dir.join("plain"), dir.join("second")).expect("a hard link");
+    std::os::unix::fs::symlink("plain", dir.join("soft")).expect("a link");
+    std::os::unix::fs::symlink("l".repeat(120), dir.join("long")).expect("a link");
+    let sparse = std::fs::File::create(dir.join("holes")).expect("a file");
+    for at in 0..2u64 {
+        std::os::unix::fs::FileExt::write_at(&sparse, &[9; 10], at * 16384).expect("a run");
+    }
+    sparse.set_len(4 * 8192).expect("a hole");
+}
+
+const DIALECTS: &[(&str, &str, &[&str])] = &[
+    ("v7", "tar", &["--format=v7", "--exclude=d*", "--exclude=long", "--exclude=holes"]),
+    ("ustar", "tar", &["--format=ustar", "--exclude=holes", "--exclude=long"]),
+    ("gnu", "tar", &["--format=gnu", "-S"]),
+    ("posix", "tar", &["--format=posix", "--exclude=holes"]),
+    ("sparse00", "tar", &["--format=posix", "-S", "--sparse-version=0.0", "--exclude=d*"]),
+    ("sparse01", "tar", &["--format=posix", "-S", "--sparse-version=0.1", "--exclude=d*"]),
+    ("sparse10", "tar", &["--format=posix", "-S", "--sparse-version=1.0", "--exclude=d*"]),
+    (
+        "global",
+        "tar",
+        &["--format=posix", "--pax-option=globexthdr.name=g,comment=x", "--exclude=holes"],
+    ),
+    ("bsd-pax", "bsdtar", &["--format=pax", "--exclude=d*"]),
+    ("bsd-gnu", "bsdtar", &["--format=gnutar", "--exclude=holes"]),
+];
+
+fn archives(dir: &Path) {
+    let temp = tempfile::tempdir().expect("a directory can be made");
+    let (source, file) = (temp.path().join("tree"), temp.path().join("archive"));
+    std::fs::create_dir(&source).expect("a directory can be made");
+    tree(&source);
+    for (name, program, options) in DIALECTS {
+        let mut command = Command::new(program);
+        command.arg("-b1").arg("-cf").arg(&file).args(*options).arg("-C").arg(&source).arg(".");
+        let status = command.status().expect("the program is there");
+        assert!(status.success(), "{command:?}");
+        let bytes = std::fs::read(&file).expect("the archive is there");
+        for target in ["pax", "restore"] {
+            put(dir, target, name, &bytes);
+        }
+    }
+}
+
+fn begin(layers: &[&str], partial: bool) -> Begin {
+    Begin {
+        stream: StreamId(Uuid::from_u128(7)),
+        name: "host:/home".into(),
+        kind: "pax".into(),
+        layers: layers.iter().map(|&layer| layer.into()).collect(),
+        created_s: 1_700_000_000,
+        partial,
+    }
+}
+
+fn data(offset: u64, bytes: &[u8]) -> Item {
+    Item::Data { offset, block: Block::copy_of(bytes) }
+}
+
+fn framed(items: Vec<Item>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut out = FrameWriter::new(&mut bytes);
+    items.into_iter().for_each(|item| out.put(item).expect("memory takes it"));
+    bytes
+}
+
+const LINES: &[u8] = b"f 512 4608 3000 1700000000.000000000 \
+    af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262 a\\x20b\n\
+    l 5120 512 0 -1.000000001 - \\e target\n~ 1 1048576 400123\n? 0 512 5120\n\
+    ! unreadable etc/shadow\n@ 0 524192 524192 TAP001L8 - 0 5 on-tape\n\
+    @ 0 1 0 /srv/f 00000000-0000-0000-0000-000000000005 1 0 on-disk\n";
+
+fn streams(dir: &Path) {
+    let end = |bytes| Item::End(End { bytes, skipped: 1 });
+    let mark = || Item::Mark(LINES.to_vec());
+    let abort = Abort { who: "src_filesys".into(), why: "cable cut".into() };
+    let whole = vec![
+        Item::Begin(begin(&["zstd"], false)),
+        data(0, b"hello "),
+        mark(),
+        data(6, b"x"),
+        end(7),
+    ];
+    let jumps = vec![Item::Begin(begin(&[], true)), data(9, b"hello"), data(1 << 40, b"x"), end(6)];
+    put(dir, "frames", "whole", &framed(whole));
+    put(dir, "frames", "jumps", &framed(jumps));
+    put(dir, "frames", "abort", &framed(vec![Item::Begin(begin(&[], false)), Item::Abort(abort)]));
+    put(dir, "lines", "all", LINES);
+    for (number, line) in list::lines(LINES).enumerate() {
+        let mut text = Vec::new();
+        line.as_ref().map(|line: &Line| line.write(&mut text)).expect("good lines");
+        put(dir, "lines", &format!("line{number}"), &text);
+    }
+    for (name, volume) in [("tape", Some(Uuid::from_u128(5))), ("file", None)] {
+        let extents = vec![Extent { from: 0, to: 1000, block: 5, stride: 100 }];
+        let place = Place { medium: "TAP001L8".into(), volume, partition: 0 };
+        let receipt = Receipt {
+            stream: StreamId(Uuid::from_u128(7)),
+            from: 0,
+            to: 1000,
+            grade: "on tape".into(),
+            place,
+            extents,
+            digest: "af1349b9".into(),
+        };
+        put(dir, "receipt", name, &serde_json::to_vec(&receipt).expect("a receipt"));
+    }
+    for (flags, layer) in [(0, "zstd"), (1, "lz4")] {
+        let packed = compressed(layer);
+        put(dir, "chunks", layer, &[&[flags], &packed[..]].concat());
+        let partial = [&[flags | 2, 3, 0, 10, 0, 0, 0], &packed[..]].concat();
+        put(dir, "chunks", &format!("{layer}-partial"), &partial);
+    }
+}
+
+struct Gather(Vec<u8>);
+
+impl Outlet for Gather {
+    fn put(&mut self, item: Item) -> Result<(), Fault> {
+        if let Item::Data { block, .. } = item {
+            self.0.extend_from_slice(block.data());
+        }
+        Ok(())
+    }
+}
+
+fn compressed(layer: &str) -> Vec<u8> {
+    let mut compress = Compress::new(layer, None, false).expect("a codec");
+    let mut packed = Gather(Vec::new());
+    let text = b"some text, some more text, and the same text again".repeat(4);
+    let end = Item::End(End { bytes: text.len() as u64, skipped: 0 });
+    for item in [Item::Begin(begin(&[], false)), data(0, &text), end] {
+        compress.item(item, &mut packed).expect("it compresses");
+    }
+    packed.0
+}
+
+fn part_begin() -> PartBegin {
+    PartBegin {
+        stream: begin(&["zstd", "age"], false),
+        stream_part: 1,
+        from: 0,
+        volume_tag: "TAP001L9".into(),
+        volume_id: Uuid::from_u128(5),
+        after_cut: Some(9),
+    }
+}
+
+fn part_end(state: PartState, index: &[u8]) -> PartEnd {
+    PartEnd {
+        state,
+        from: 0,
+        to: 5,
+        index_block: 5,
+        index_bytes: index.len() as u64,
+        index_raw_bytes: LINES.len() as u64,
+        data_blocks: 1,
+        skipped: 0,
+    }
+}
+
+fn tapes(dir: &Path) {
+    let label = Label {
+        volume_tag: "TAP001L9".into(),
+        volume_id: Uuid::from_u128(5),
+        set_id: Uuid::from_u128(6),
+        volume_number: 1,
+        block_bytes: 65536,
+        created_s: 1_795_000_000,
+    };
+    let page = label.page();
+    let text = page.iter().rposition(|&b| b != b'\n').unwrap_or(0) + 1;
+    put(dir, "label", "page", &page[..text]);
+    let mut block = label.block(&page);
+    block.truncate(600);
+    super::targets::repair::block(&mut block);
+    put(dir, "label", "block", &block);
+    put(dir, "block", "label", &block);
+    let mut index = IndexWriter::default();
+    index.add(LINES);
+    let index = index.finish();
+    let [low, middle, high, _] = (LINES.len() as u32).to_le_bytes();
+    put(dir, "index", "lines", &[&[low, middle, high], &index[..]].concat());
+    let sync = PartSync { reached: 5, previous: None }.text();
+    put(dir, "part", "begin", &part_begin().text());
+    put(dir, "part", "sync", &sync);
+    for state in
+        [PartState::Complete, PartState::Continued, PartState::Aborted { why: "a b".into() }]
+    {
+        put(dir, "part", state.word(), &part_end(state.clone(), &index).text());
+    }
+    volumes(dir, &sync, &index);
+}
+
+/// Objects as [`super::targets`] describes them for volumes: filemark, begin, data, sync, index, end.
+fn volumes(dir: &Path, sync: &[u8], index: &[u8]) {
+    let end = part_end(PartState::Complete, index).text();
+    let sealed = |code: u8, payload: &[u8]| {
+        let [low, high] = (payload.len() as u16).to_le_bytes();
+        [&[code, 1, 0, low, high], payload].concat()
+    };
+    let first = [
+        vec![0],
+        sealed(2, &part_begin().text()),
+        sealed(3, b"hello"),
+        sealed(11, sync),
+        sealed(5, index),
+        sealed(6, &end),
+        vec![0],
+    ]
+    .concat();
+    put(dir, "volume", "one", &first);
+    put(dir, "volume", "cut", &first[..first.len() - end.len() - 6]);
+    put(dir, "volume", "raw", &[&[1, 5], &b"bytes"[..], &[0, 0], &first[..]].concat());
+}
+
+fn devices(dir: &Path) {
+    let write = [&[4, 0x0a, 0, 0, 0, 4, 0, 4, 0][..], b"data"].concat();
+    let space = [0, 0x11, 1, 0, 0, 1, 0, 0, 0];
+    let read = [2, 8, 0, 0, 16, 0, 0, 16, 0];
+    let script = [
+        &[0, 0, 0, 0, 0, 0, 0, 0, 0][..],
+        &[0, 1, 0, 0, 0, 0, 0, 0, 0],
+        &write,
+        &[0, 0x10, 0, 0, 0, 1, 0, 0, 0],
+        &[0, 1, 0, 0, 0, 0, 0, 0, 0],
+        &read,
+        &space,
+    ]
+    .concat();
+    put(dir, "virtual", "write-read", &script);
+    let inquiry = [2, 0x12, 1, 0x83, 0, 255, 0, 255, 0];
+    let elements = [3, 0xb8, 0x10, 0, 0, 0, 255, 0, 0, 255, 255, 0, 0, 255, 255];
+    let motion = [1, 0xa5, 0, 0, 0, 4, 1, 1, 0, 0, 0, 0, 0, 0, 0];
+    put(dir, "virtual", "robot", &[&inquiry[..], &elements, &motion].concat());
+    let senses: &[&[u8]] = &[&[0x70, 0, 6, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x29, 0, 0, 0, 0, 0]];
+    let sense = [&[6, 18], senses[0], &[0]].concat();
+    put(dir, "drive", "reset", &[&[0, 9, 11, 1, 3, 7, 13, 19], &sense[..], &[4; 60]].concat());
+    put(dir, "drive", "yes", &[&[9, 10, 1, 2, 3, 4, 6, 12], &[4u8; 40][..]].concat());
+    let page = [0x1d, 18, 0, 1, 0, 1, 4, 0, 0, 3, 0, 16, 0, 1, 1, 0, 0, 1, 0, 0];
+    let mode = [&[0, 24, 23, 0, 0, 0], &page[..]].concat();
+    let answers = [&[0, 0], &[0, 0][..], &mode, &sense].concat();
+    put(dir, "changer", "addresses", &[&[0, 3, 4, 5, 6, 7, 0, 0], &answers[..], &[4; 40]].concat());
+}

@@ -1,0 +1,51 @@
+//! What is fuzzed: each target takes any bytes and panics where a promise is broken.
+//!
+//! Owns the list. Knows nothing of libFuzzer, so the same bodies run over the corpus in an ordinary
+//! test. A target keeps no state between two inputs.
+
+mod archive;
+mod devices;
+pub mod repair;
+mod replies;
+mod restore;
+mod streams;
+mod tape;
+
+/// One thing that takes foreign bytes.
+pub struct Target {
+    /// Its name, and that of its corpus directory.
+    pub name: &'static str,
+    /// Feeds it one input.
+    pub run: fn(&[u8]),
+    /// Puts right what no mutation hits by chance: checksums and digests.
+    pub repair: fn(&mut [u8]),
+}
+
+const fn target(name: &'static str, run: fn(&[u8]), repair: fn(&mut [u8])) -> Target {
+    Target { name, run, repair }
+}
+
+/// All targets.
+pub const ALL: &[Target] = &[
+    target("sense", replies::sense, repair::nothing),
+    target("inquiry", replies::inquiry, repair::nothing),
+    target("element", replies::element, repair::nothing),
+    target("log", replies::log, repair::nothing),
+    target("mode", replies::mode, repair::nothing),
+    target("attribute", replies::attribute, repair::nothing),
+    target("abilities", replies::abilities, repair::nothing),
+    target("pax", archive::pax, repair::archive),
+    target("restore", restore::restore, repair::archive),
+    target("frames", streams::frames, repair::frames),
+    target("lines", streams::lines, repair::nothing),
+    target("receipt", streams::receipt, repair::nothing),
+    target("chunks", streams::chunks, repair::chunks),
+    target("block", tape::block, repair::block),
+    target("label", tape::label, repair::label),
+    target("part", tape::part, repair::nothing),
+    target("index", tape::index, repair::nothing),
+    target("volume", tape::volume, repair::nothing),
+    target("virtual", devices::virtual_library, repair::nothing),
+    target("drive", devices::drive, repair::nothing),
+    target("changer", devices::changer, repair::nothing),
+];
