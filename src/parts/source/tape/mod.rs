@@ -85,8 +85,16 @@ impl TapeSource {
                 What::Stream(prefix) => format!("no stream {prefix}"),
                 What::Last => "no stream that begins on it".into(),
             };
-            Fault::never(Blame::Operator, format!("{} has {what}", reader.label().name()))
-                .hint("see `tapioca library list` for what is on it")
+            // What is asked for may be what cannot be read.
+            let name = reader.label().name();
+            match survey.damage.first() {
+                None => Fault::never(Blame::Operator, format!("{name} has {what}")),
+                Some(first) => Fault::never(
+                    Blame::Medium,
+                    format!("{name} has {what} that can be read; it is damaged: {first}"),
+                ),
+            }
+            .hint("see `tapioca library list` for what is on it")
         })
     }
 }
