@@ -70,7 +70,7 @@ pub enum Line {
     },
     /// Something the source left out.
     Missing {
-        /// One word: `unreadable`, `vanished`, `changed`, `excluded`, `socket`.
+        /// One word: `unreadable`, `vanished`, `changed`, `excluded`, `socket`, `long-name`.
         why: String,
         /// Path as it would have been stored.
         path: Vec<u8>,

@@ -63,17 +63,25 @@ fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|&b| b == b'/').filter(|n| !n.is_empty() && *n != b".")
 }
 
-/// Whether all of `parts` match the first components of `names`.
+/// Whether all of `parts` match the first components of `names`. Only the last `**` met is ever
+/// retried, one component later, so time is at most the product of the lengths.
 fn begins(parts: &[Vec<u8>], names: &[&[u8]]) -> bool {
-    match (parts, names) {
-        ([], _) => true,
-        ([any], _) if any == b"**" => true,
-        ([any, rest @ ..], _) if any == b"**" => {
-            (0..=names.len()).any(|skip| begins(rest, &names[skip..]))
+    let (mut p, mut n) = (0, 0);
+    let mut any: Option<(usize, usize)> = None;
+    while let Some(part) = parts.get(p) {
+        if part == b"**" {
+            p += 1;
+            any = Some((p, n));
+        } else if names.get(n).is_some_and(|name| name_matches(part, name)) {
+            (p, n) = (p + 1, n + 1);
+        } else if let Some((after, from)) = any.filter(|(_, from)| *from < names.len()) {
+            any = Some((after, from + 1));
+            (p, n) = (after, from + 1);
+        } else {
+            return false;
         }
-        ([part, rest @ ..], [name, below @ ..]) => name_matches(part, name) && begins(rest, below),
-        (_, []) => false,
     }
+    true
 }
 
 /// Whether a longer path that starts with `names` could match.
@@ -191,6 +199,13 @@ mod tests {
         ] {
             assert!(!selects(pattern, path), "{pattern} should not select {path}");
         }
+    }
+
+    #[test]
+    fn no_pattern_takes_exponential_time() {
+        let pattern = "**/a/".repeat(20) + "z";
+        assert!(!selects(&pattern, &"a/".repeat(400)));
+        assert!(selects(&pattern, &("a/".repeat(400) + "z/below")));
     }
 
     #[test]

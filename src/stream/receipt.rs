@@ -36,12 +36,13 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// The block from which stream byte `offset` is to be read.
+    /// The block from which stream byte `offset` is to be read. An extent from elsewhere may name
+    /// one past the largest address; there is none then.
     pub fn block_of(&self, offset: u64) -> Option<u64> {
         if !(self.from..self.to).contains(&offset) {
             return None;
         }
-        Some(self.block + (offset - self.from).checked_div(self.stride).unwrap_or(0))
+        self.block.checked_add((offset - self.from).checked_div(self.stride).unwrap_or(0))
     }
 }
 
@@ -80,5 +81,7 @@ mod tests {
         assert_eq!(extent.block_of(399), Some(9));
         assert_eq!(extent.block_of(400), None);
         assert_eq!(Extent { stride: 0, ..extent }.block_of(399), Some(7));
+        let last = Extent { block: u64::MAX, ..extent };
+        assert_eq!((last.block_of(199), last.block_of(200)), (Some(u64::MAX), None));
     }
 }

@@ -9,7 +9,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use super::entries::Entries;
-use crate::list::{ENTRY_TYPES, Line};
+use crate::list::{ENTRY_TYPES, Entry, LINE_BYTES_MAX, Line};
 use crate::parts::whole_file::WholeFile;
 use crate::stream::{Begin, Blame, Fault, Item, Outlet, Process, Receipt, Upward};
 
@@ -56,7 +56,7 @@ impl Record {
         let lines = &mut self.lines;
         match &mut self.entries {
             Some(entries) => entries.feed(offset, bytes, &mut |entry| {
-                entry.write_line(lines);
+                write_entry(&entry, lines);
                 Ok(())
             }),
             None => Ok(()),
@@ -90,11 +90,26 @@ impl Record {
         let lines = &mut self.lines;
         if let Some(entries) = &mut self.entries {
             entries.finish(&mut |entry| {
-                entry.write_line(lines);
+                write_entry(&entry, lines);
                 Ok(())
             })?;
         }
         self.tell(out)
+    }
+}
+
+/// Bytes of a name that are shown where all of it would not fit.
+const NAME_BYTES_SHOWN: usize = 1024;
+
+/// Appends the line of an entry. An archive may have names longer than any line that can be read
+/// again; such an entry is told as missing, by the beginning of its name.
+fn write_entry(entry: &Entry, lines: &mut Vec<u8>) {
+    let start = lines.len();
+    entry.write_line(lines);
+    if lines.len() - start > LINE_BYTES_MAX {
+        lines.truncate(start);
+        let path = entry.path[..entry.path.len().min(NAME_BYTES_SHOWN)].to_vec();
+        Line::Missing { why: "long-name".into(), path }.write(lines);
     }
 }
 
@@ -160,5 +175,31 @@ impl List {
     fn publish(mut self) -> Result<(), Fault> {
         self.0.flush().map_err(|e| self.failed(&e))?;
         self.0.get_mut().publish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_longer_than_a_line_is_told_as_missing() {
+        let mut entry = Entry {
+            kind: b'f',
+            offset: 0,
+            span: 512,
+            size: 0,
+            mtime: (0, 0),
+            digest: None,
+            path: vec![1; 20_000],
+            link: None,
+        };
+        let mut lines = b"~ 1 0 0\n".to_vec();
+        write_entry(&entry, &mut lines);
+        entry.path = b"short".to_vec();
+        write_entry(&entry, &mut lines);
+        let lines: Vec<Line> = crate::list::lines(&lines).collect::<Result<_, _>>().unwrap();
+        let missing = Line::Missing { why: "long-name".into(), path: vec![1; 1024] };
+        assert_eq!(lines[1..], [missing, Line::Entry(entry)]);
     }
 }

@@ -9,10 +9,48 @@
 mod seeds;
 mod targets;
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use targets::Target;
+
+/// Bytes of memory that one input may take. A compressed chunk may say 64 MiB, and its bytes exist
+/// once more in blocks; nothing else comes near.
+const MEMORY_MAX: usize = 128 << 20;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+/// The system's allocator, counting.
+struct Counting;
+
+// SAFETY: every call is passed to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let held = HELD.fetch_add(layout.size(), Relaxed) + layout.size();
+        MOST.fetch_max(held, Relaxed);
+        // SAFETY: the caller's promise is handed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let held = HELD.fetch_add(layout.size(), Relaxed) + layout.size();
+        MOST.fetch_max(held, Relaxed);
+        // SAFETY: the caller's promise is handed on.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, bytes: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the caller's promise is handed on.
+        unsafe { System.dealloc(bytes, layout) }
+    }
+}
+
+#[global_allocator]
+static MEMORY: Counting = Counting;
 
 static TARGET: OnceLock<&'static Target> = OnceLock::new();
 
@@ -39,7 +77,13 @@ fuzz_target!(
         }
         target();
     },
-    |data: &[u8]| (target().run)(data)
+    |data: &[u8]| {
+        let before = HELD.load(Relaxed);
+        MOST.store(before, Relaxed);
+        (target().run)(data);
+        let taken = MOST.load(Relaxed).saturating_sub(before);
+        assert!(taken <= MEMORY_MAX, "{taken} bytes of memory for an input of {}", data.len());
+    }
 );
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {

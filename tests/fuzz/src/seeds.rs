@@ -8,6 +8,7 @@ use std::process::Command;
 
 use tapioca::list::{self, Line};
 use tapioca::parts::process::compress::Compress;
+use tapioca::pax::{END_OF_ARCHIVE, Kind, Member, Time, encode};
 use tapioca::stream::frame::FrameWriter;
 use tapioca::stream::{
     Abort, Begin, Block, End, Extent, Fault, Item, Outlet, Place, Process, Receipt, StreamId,
@@ -21,6 +22,8 @@ use uuid::Uuid;
 pub fn write(dir: &Path) {
     captures(dir);
     archives(dir);
+    strange_members(dir);
+    patterns(dir);
     streams(dir);
     tapes(dir);
     devices(dir);
@@ -110,7 +113,7 @@ fn archives(dir: &Path) {
         let status = command.status().expect("the program is there");
         assert!(status.success(), "{command:?}");
         let bytes = std::fs::read(&file).expect("the archive is there");
-        for target in ["pax", "restore"] {
+        for target in ["pax", "restore", "record"] {
             put(dir, target, name, &bytes);
         }
     }
@@ -136,6 +139,47 @@ fn framed(items: Vec<Item>) -> Vec<u8> {
     let mut out = FrameWriter::new(&mut bytes);
     items.into_iter().for_each(|item| out.put(item).expect("memory takes it"));
     bytes
+}
+
+/// What was found once: a hole that nobody can hash, a name longer than any index line, a device
+/// number longer than its field.
+fn strange_members(dir: &Path) {
+    let file = |map| Kind::File { map };
+    let member = |path: &[u8], size, kind| Member {
+        path: path.to_vec(),
+        kind,
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+        uname: Vec::new(),
+        gname: Vec::new(),
+        size,
+        mtime: Time::default(),
+        atime: None,
+        xattrs: Default::default(),
+        acl_access: None,
+        acl_default: None,
+    };
+    let device = Kind::CharDevice { major: 1 << 21, minor: u32::MAX };
+    for (name, member) in [
+        ("hole-of-exbibytes", member(b"hole", i64::MAX as u64, file(Some(vec![(0, 3)])))),
+        ("long-name", member(&[1; 20_000], 0, file(None))),
+        ("wide-device", member(b"device", 0, device)),
+    ] {
+        let mut archive = Vec::new();
+        let content = encode(&member, &mut archive);
+        archive.resize(archive.len() + (content.bytes + content.padding) as usize, 7);
+        archive.extend_from_slice(&END_OF_ARCHIVE);
+        for target in ["pax", "restore", "record"] {
+            put(dir, target, name, &archive);
+        }
+    }
+}
+
+fn patterns(dir: &Path) {
+    put(dir, "patterns", "plain", b"a/b\n./c/\nx\na/b/c");
+    put(dir, "patterns", "globs", b"a/*\n[a-c]?[!x]\n\\*\na/b");
+    put(dir, "patterns", "any", b"**/a/**/b/**/c\na/a/b/b/a/c/d");
 }
 
 const LINES: &[u8] = b"f 512 4608 3000 1700000000.000000000 \

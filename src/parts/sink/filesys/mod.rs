@@ -19,7 +19,6 @@
 mod acl;
 mod attrs;
 mod draft;
-mod only;
 mod owners;
 mod path;
 mod report;

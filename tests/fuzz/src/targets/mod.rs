@@ -5,6 +5,7 @@
 
 mod archive;
 mod devices;
+mod entries;
 pub mod repair;
 mod replies;
 mod restore;
@@ -36,6 +37,8 @@ pub const ALL: &[Target] = &[
     target("abilities", replies::abilities, repair::nothing),
     target("pax", archive::pax, repair::archive),
     target("restore", restore::restore, repair::archive),
+    target("record", entries::record, repair::archive),
+    target("patterns", entries::patterns, repair::nothing),
     target("frames", streams::frames, repair::frames),
     target("lines", streams::lines, repair::nothing),
     target("receipt", streams::receipt, repair::nothing),

@@ -154,13 +154,11 @@ fn written_again(was: &ModeParameters) {
     let Ok(length) = u16::try_from(long.len() - 2) else { return };
     long[..2].copy_from_slice(&length.to_be_bytes());
     let mut short = select_6(was.buffered_mode, was.speed, was.block, &pages);
-    let again = match u8::try_from(short.len() - 1) {
-        Ok(length) => {
-            short[0] = length;
-            vec![ModeParameters::decode_10(&long), ModeParameters::decode_6(&short)]
-        }
-        Err(_) => vec![ModeParameters::decode_10(&long)],
-    };
+    let mut again = vec![ModeParameters::decode_10(&long)];
+    if let Ok(length) = u8::try_from(short.len() - 1) {
+        short[0] = length;
+        again.push(ModeParameters::decode_6(&short));
+    }
     for again in again {
         let again = again.expect("what we write can be read");
         let fields = |m: &ModeParameters| (m.buffered_mode, m.speed, m.block);
