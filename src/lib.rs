@@ -3,6 +3,7 @@
 //! Start at [`stream`], the contract every component keeps; then [`parts`], the components; then
 //! [`plumb`], what runs them. `docs/tour.md` follows one byte through all of it.
 
+pub mod accounts;
 pub mod cli;
 pub mod demo;
 pub mod library;

@@ -12,7 +12,6 @@ pub(crate) mod fault;
 pub mod mount;
 pub mod place;
 pub mod reader;
-pub mod recover;
 pub mod reel;
 pub mod writer;
 

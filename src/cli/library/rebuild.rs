@@ -10,9 +10,9 @@ use crate::cli::Done;
 use crate::cli::table::{Table, print};
 use crate::library::Mount;
 use crate::library::contents::{Holds, Locator, StreamFound, bad_line};
-use crate::library::recover::recover;
 use crate::library::writer::ON_TAPE;
 use crate::list::{Line, lines};
+use crate::parts::recover::recover;
 use crate::parts::whole_file::WholeFile;
 use crate::stream::{Blame, Fault};
 

@@ -3,14 +3,13 @@
 //! Owns the way from a `stat` structure, a user's number and the extended attributes to the fields
 //! of a member. Reuses the member's memory: an ordinary file allocates nothing here.
 
-use std::collections::HashMap;
 use std::ffi::CStr;
 
-use nix::unistd::{Gid, Group, Uid, User};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{Stat, fgetxattr, flistxattr, lgetxattr, llistxattr};
 use rustix::io::Errno;
 
+use crate::accounts::Accounts;
 use crate::pax::{Kind, Member, Time, acl};
 
 /// The kernel's limit for a list of attributes and for a value (XATTR_LIST_MAX, XATTR_SIZE_MAX).
@@ -38,12 +37,16 @@ pub(super) fn blank() -> Member {
     }
 }
 
-/// Names of users and groups, each looked up once.
-#[derive(Default)]
+/// Whose things are, by number and name.
 pub(super) struct Owners {
-    users: HashMap<u32, Vec<u8>>,
-    groups: HashMap<u32, Vec<u8>>,
+    accounts: Accounts,
     last: Option<(u32, u32)>,
+}
+
+impl Default for Owners {
+    fn default() -> Owners {
+        Owners { accounts: Accounts::of_this_host(), last: None }
+    }
 }
 
 impl Owners {
@@ -52,18 +55,12 @@ impl Owners {
         if self.last.replace((uid, gid)) == Some((uid, gid)) {
             return;
         }
-        let user = self.users.entry(uid).or_insert_with(|| {
-            // A user that cannot be looked up has no name; the number is what counts.
-            let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
-            user.map(|user| user.name.into_bytes()).unwrap_or_default()
-        });
-        let group = self.groups.entry(gid).or_insert_with(|| {
-            let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten();
-            group.map(|group| group.name.into_bytes()).unwrap_or_default()
-        });
         (member.uid, member.gid) = (u64::from(uid), u64::from(gid));
-        member.uname.clone_from(user);
-        member.gname.clone_from(group);
+        // Somebody without a name has a number, and that is what counts.
+        member.uname.clear();
+        member.uname.extend_from_slice(self.accounts.user_name(uid).unwrap_or_default());
+        member.gname.clear();
+        member.gname.extend_from_slice(self.accounts.group_name(gid).unwrap_or_default());
     }
 }
 

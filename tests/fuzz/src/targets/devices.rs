@@ -244,7 +244,7 @@ fn scene(b: &[u8]) -> Option<(&[u8; 8], Liar, Arc<AtomicU64>, WaitlessClock)> {
 
 /// INQUIRY data of a device of this type, in front of the script: without it nothing happens.
 fn introduced(mut liar: Liar, device_type: u8) -> Liar {
-    let mut inquiry = vec![0; 36];
+    let mut inquiry = [0; 36];
     (inquiry[0], inquiry[1], inquiry[2], inquiry[4]) = (device_type, 0x80, 6, 31);
     inquiry[8..16].copy_from_slice(b"TAPIOCA ");
     liar.script.splice(0..0, [&[0, 36], &inquiry[..]].concat());

@@ -6,9 +6,9 @@
 
 use std::io::Write;
 
-use super::contents::{PartFound, StreamFound};
-use super::reader::Step;
-use super::{Found, Mount, VolumeReader};
+use crate::library::contents::{Ending, PartFound, StreamFound};
+use crate::library::writer::ON_TAPE;
+use crate::library::{Found, Mount, Step, VolumeReader};
 use crate::list::Line;
 use crate::parts::process::decompress::Decompress;
 use crate::parts::process::entries::Entries;
@@ -89,7 +89,7 @@ impl Feed {
             }
         }
         let ending = stream.parts.last().map(|part| &part.ending);
-        let complete = super::contents::Ending::Ended(PartState::Complete);
+        let complete = Ending::Ended(PartState::Complete);
         if ending != Some(&complete) {
             return Ok(Some(format!("the stream ends, unfinished, at byte {}", self.next)));
         }
@@ -279,7 +279,7 @@ impl<'a> Keeper<'a> {
                 Kept::Coarse(runs) => runs.into_extents(),
             };
             for extent in extents {
-                let grade = super::writer::ON_TAPE.to_owned();
+                let grade = ON_TAPE.to_owned();
                 Line::Place { extent, place: place.clone(), grade }.write(&mut text);
             }
         }
