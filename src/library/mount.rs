@@ -302,12 +302,18 @@ impl Mount {
         self.tried.clear();
     }
 
-    fn fetch_blank(&mut self) -> Result<(), Fault> {
+    /// Brings a blank cartridge into the drive; tells the highest number of a volume of `set` that it
+    /// met on the way.
+    fn fetch_blank(&mut self, set: Option<uuid::Uuid>) -> Result<u32, Fault> {
+        let mut highest = 0;
         while let Some(element) = self.fetch_untried()? {
             match self.identify()? {
-                Found::Blank => return Ok(()),
+                Found::Blank => return Ok(highest),
                 Found::Ours { label, .. } => {
-                    tracing::info!(element = element.0, volume = label.name(), "not blank")
+                    if set == Some(label.set_id) {
+                        highest = highest.max(label.volume_number);
+                    }
+                    tracing::info!(element = element.0, volume = label.name(), "not blank");
                 }
                 Found::Foreign { why } => {
                     tracing::info!(element = element.0, why, "not blank, not ours")
@@ -392,24 +398,22 @@ impl Mount {
         self.reader()
     }
 
-    /// Looks for the volume with this number of a set, trying cartridges it does not know.
-    pub fn read_numbered(&mut self, set: uuid::Uuid, number: u32) -> Result<VolumeReader, Fault> {
+    /// Starts a search through the cartridges of the library.
+    pub fn start_search(&mut self) {
         self.tried.clear();
+    }
+
+    /// The next volume of a set that this search has not seen; `None` when there is no other.
+    pub fn next_of_set(&mut self, set: uuid::Uuid) -> Result<Option<VolumeReader>, Fault> {
         while self.changer.is_some() && self.fetch_untried()?.is_some() {
             match self.identify()? {
-                Found::Ours { label, .. }
-                    if (label.set_id, label.volume_number) == (set, number) =>
-                {
-                    return Ok(VolumeReader::new(self.lend(), label));
+                Found::Ours { label, .. } if label.set_id == set => {
+                    return Ok(Some(VolumeReader::new(self.lend(), label)));
                 }
                 Found::Ours { .. } | Found::Blank | Found::Foreign { .. } => {}
             }
         }
-        Err(Fault::later(
-            Blame::Operator,
-            format!("volume {number} of set {set} is needed and not here"),
-        )
-        .hint("put it into the library (or the drive), and name the changer with --changer"))
+        Ok(None)
     }
 }
 
@@ -418,7 +422,9 @@ impl Shelf for Mount {
         match self.volume.clone() {
             Some(tag) => self.fetch_tag(&tag)?,
             None if self.is_loaded()? => {}
-            None if self.changer.is_some() => self.fetch_blank()?,
+            None if self.changer.is_some() => {
+                self.fetch_blank(None)?;
+            }
             None => {
                 return Err(Fault::later(Blame::Operator, "there is no cartridge in the drive")
                     .hint("put one in, or name the changer with --changer"));
@@ -451,9 +457,9 @@ impl Shelf for Mount {
             )));
         }
         self.put_away()?;
-        self.fetch_blank()?;
+        let highest = self.fetch_blank(Some(label.set_id))?;
         self.block_bytes = label.block_bytes;
-        self.label_blank(label.set_id, label.volume_number + 1)
+        self.label_blank(label.set_id, label.volume_number.max(highest) + 1)
     }
 }
 

@@ -4,7 +4,7 @@ use tapioca::library::TapeWriter;
 use tapioca::parts::source::tape::{TapeSource, What};
 use tapioca::stream::{End, Fault, Item, Outlet, Source};
 
-use crate::rig::{BLOCK_BYTES, Receipts, Rig, STRIDE, Stream, noise};
+use crate::rig::{BLOCK_BYTES, Receipts, Rig, STRIDE, Stream, noise, write_on};
 use virt::{EarlyWarningStyle, MediumSpec, Options, Shape};
 
 fn library(style: EarlyWarningStyle, capacity: u64, room_after_warning: u64) -> Rig {
@@ -87,6 +87,27 @@ fn without_another_cartridge_the_fault_says_so() {
     let back = rig.read("T00001L9", &stream);
     assert!(!back.ended && back.result.is_err(), "an unfinished backup must not look whole");
     assert!(stream.bytes.starts_with(&back.bytes) && back.bytes.len() as u64 >= written.promised());
+}
+
+#[test]
+fn a_set_goes_on_from_any_of_its_volumes() {
+    let rig = Rig::new(6, 3 << 20);
+    let (first, second) = (Stream::new(7, 4 << 20), Stream::new(8, 4 << 20));
+    rig.write(&first, 1 << 20).result.unwrap();
+    // The volume that is full already is asked for once more.
+    let mount = rig.mount().volume(Some("T00001L9".into()));
+    let written = write_on(mount, &second, 1 << 20);
+    written.result.as_ref().unwrap();
+    assert!(
+        written.receipts.iter().all(|r| r.place.medium != "T00002L9"),
+        "volume 2 holds the first stream"
+    );
+    let start = written.receipts[0].place.medium.clone();
+    for (volume, stream) in [("T00001L9", &first), (&start, &second)] {
+        let back = rig.read(volume, stream);
+        assert_eq!(back.result, Ok(0));
+        assert!(back.bytes == stream.bytes, "{} differs", stream.begin.name);
+    }
 }
 
 /// Three gibibytes in the blocks and the sync interval of every day, over six media and back.

@@ -24,26 +24,52 @@ pub(super) fn run(
     feed: &mut Feed<'_>,
 ) -> Result<u64, Fault> {
     let begin = Begin { partial: true, ..part.begin.stream.clone() };
-    let mut index = Vec::new();
-    loop {
-        let mut complete = false;
-        for part in reader.survey()?.parts.iter().filter(|p| p.begin.stream.stream == begin.stream)
-        {
-            let Some((_, end)) = &part.end else { continue };
-            index.push(reader.index(end)?);
-            complete |= ends_stream(end);
-        }
-        if complete {
-            break;
-        }
-        let (set, number) = (reader.label().set_id, reader.label().volume_number + 1);
+    let set = reader.label().set_id;
+    let mut parts = Parts::default();
+    parts.add(&mut reader, begin.stream)?;
+    mount.start_search();
+    while !parts.are_all_here() {
         reader.lend_back(mount);
-        reader = mount.read_numbered(set, number)?;
+        let Some(next) = mount.next_of_set(set)? else {
+            return Err(Fault::later(Blame::Operator, "not all volumes of the stream are here")
+                .hint("put them into the library and name the changer with --changer, or have what there is with --salvage"));
+        };
+        reader = next;
+        parts.add(&mut reader, begin.stream)?;
     }
+    let index = parts.index;
     let gathered = Gathered::from_index(&index, only)?;
     let missed = name_unmatched(&gathered);
     send(mount, Some(reader), Some(begin), &gathered, feed)?;
     Ok(missed)
+}
+
+/// The parts of a stream as they are found, volume by volume.
+#[derive(Default)]
+struct Parts {
+    index: Vec<Vec<u8>>,
+    /// Numbers of the parts seen, whether cut off or not.
+    seen: BTreeSet<u32>,
+    /// Number of the part in which the stream ends.
+    last: Option<u32>,
+}
+
+impl Parts {
+    fn add(&mut self, reader: &mut VolumeReader, stream: StreamId) -> Result<(), Fault> {
+        for part in reader.survey()?.parts.iter().filter(|p| p.begin.stream.stream == stream) {
+            self.seen.insert(part.begin.stream_part);
+            let Some((_, end)) = &part.end else { continue };
+            self.index.push(reader.index(end)?);
+            if ends_stream(end) {
+                self.last = Some(part.begin.stream_part);
+            }
+        }
+        Ok(())
+    }
+
+    fn are_all_here(&self) -> bool {
+        self.last.is_some_and(|last| (1..=last).all(|number| self.seen.contains(&number)))
+    }
 }
 
 /// Reads everything that is wanted once to learn what is lost, then sends the entries that are whole.

@@ -186,30 +186,27 @@ impl Walk {
             return Ok((next.address, next.begin));
         }
         let label = self.reader.label().clone();
-        self.next_volume(mount).map_err(|fault| {
-            let what = format!(
-                "the stream goes on after byte {} on another volume than {}",
-                self.offset,
-                label.name()
-            );
-            Fault { what: format!("{what}: {fault}"), ..fault }
-        })?;
-        let survey = self.reader.survey()?;
-        let next = survey.parts.into_iter().find(|part| follows(&part.begin));
-        next.map(|part| (part.address, part.begin)).ok_or_else(|| {
-            let name = self.reader.label().name();
-            let damage: String = survey.damage.iter().map(|line| format!("; {line}")).collect();
-            let what =
-                format!("part {} of the stream is not on {name}{damage}", begin.stream_part + 1);
-            Fault::never(Blame::Medium, what)
-        })
-    }
-
-    fn next_volume(&mut self, mount: &mut Mount) -> Result<(), Fault> {
-        let (set, number) = (self.reader.label().set_id, self.reader.label().volume_number + 1);
+        let mut damage = survey.damage;
         self.reader.lend_back(mount);
-        self.reader = mount.read_numbered(set, number)?;
-        Ok(())
+        mount.start_search();
+        while let Some(reader) = mount.next_of_set(label.set_id)? {
+            self.reader = reader;
+            let survey = self.reader.survey()?;
+            if let Some(next) = survey.parts.into_iter().find(|part| follows(&part.begin)) {
+                return Ok((next.address, next.begin));
+            }
+            damage.extend(survey.damage);
+            self.reader.lend_back(mount);
+        }
+        let damage: String = damage.iter().map(|line| format!("; {line}")).collect();
+        let what = format!(
+            "the stream goes on after byte {} on another volume than {}, and part {} is on none that is here{damage}",
+            self.offset,
+            label.name(),
+            begin.stream_part + 1
+        );
+        Err(Fault::later(Blame::Operator, what)
+            .hint("put the other volumes of the set into the library, and name the changer with --changer"))
     }
 }
 
