@@ -99,15 +99,39 @@ impl TapeSource {
     }
 }
 
+impl TapeSource {
+    /// Finds the part on this volume, or, when a stream was named and there is a changer, on any other
+    /// of its set: a volume that failed before it took anything has nothing of what was sent to it.
+    fn find_in_set(&mut self, mut reader: VolumeReader) -> Result<(VolumeReader, Part), Fault> {
+        let missing = match self.find(&mut reader) {
+            Ok(part) => return Ok((reader, part)),
+            Err(fault) => fault,
+        };
+        if !matches!(self.what, What::Stream(_)) || !self.mount.has_changer() {
+            return Err(missing);
+        }
+        let set = reader.label().set_id;
+        reader.lend_back(&mut self.mount);
+        self.mount.start_search();
+        while let Some(mut other) = self.mount.next_of_set(set)? {
+            if let Ok(part) = self.find(&mut other) {
+                return Ok((other, part));
+            }
+            other.lend_back(&mut self.mount);
+        }
+        Err(missing)
+    }
+}
+
 impl Source for TapeSource {
     fn run(&mut self, out: &mut dyn Outlet) -> Result<u64, Fault> {
-        let mut reader = self.mount.first_to_read()?;
+        let reader = self.mount.first_to_read()?;
         let mut feed = Feed::new(out);
         if let Some(lines) = self.list.take() {
             let gathered = Gathered::from_list(&lines, &self.only)?;
             return chosen::run_listed(&mut self.mount, reader, &gathered, &mut feed);
         }
-        let part = self.find(&mut reader)?;
+        let (reader, part) = self.find_in_set(reader)?;
         if self.salvage {
             return chosen::run_salvage(&mut self.mount, reader, part, &self.only, &mut feed);
         }
