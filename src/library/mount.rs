@@ -297,11 +297,6 @@ impl Mount {
         Ok(Some(address))
     }
 
-    /// Forgets which cartridges were tried.
-    pub fn forget_tried(&mut self) {
-        self.tried.clear();
-    }
-
     /// Brings a blank cartridge into the drive; tells the highest number of a volume of `set` that it
     /// met on the way.
     fn fetch_blank(&mut self, set: Option<uuid::Uuid>) -> Result<u32, Fault> {
@@ -378,7 +373,7 @@ impl Mount {
 
     /// Tries every cartridge of the library for volumes of a set; by number.
     pub fn volumes_of(&mut self, set: uuid::Uuid) -> Result<Vec<(u32, ElementAddress)>, Fault> {
-        self.tried.clear();
+        self.start_search();
         let mut volumes = Vec::new();
         while let Some(element) = self.fetch_untried()? {
             if let Found::Ours { label, .. } = self.identify()?

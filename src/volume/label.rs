@@ -75,7 +75,7 @@ impl Label {
     /// Block 0.
     pub fn page(&self) -> Vec<u8> {
         let mut text = String::from(PAGE_START);
-        text.push_str(PAGE_TEXT);
+        text.push_str(&PAGE_TEXT.replace("BLOCK-BYTES", &self.block_bytes.to_string()));
         text.push_str(&String::from_utf8_lossy(&self.lines().done()));
         let sum = crc32fast::hash(text.as_bytes());
         // Writing to a String cannot fail.
@@ -157,7 +157,7 @@ this fetches file 0 and cuts the kit out of it:
 
     dd if=/dev/nst0 of=file000 bs=1M
     python3 - <<'SCRIPT'
-    size = BLOCK-BYTES          # the number below
+    size = BLOCK-BYTES
     data = open('file000', 'rb').read()
     with open('kit.tar', 'wb') as kit:
         for at in range(2 * size, len(data), size):
