@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use tapioca::library::{Mount, Scribe, TapeWriter};
+use tapioca::library::{Mount, Scribe, SyncEvery, TapeWriter};
 use tapioca::plumb::spawn::{Chain, Step, step};
 use tapioca::stream::frame::FrameReader;
 use tapioca::stream::{Begin, Fault, Inlet, Item, Receipt, Upward};
@@ -263,7 +263,10 @@ fn a_cut_stream_gives_what_was_whole_and_says_where_it_ends() {
     let bytes = payload(&archive.stdout);
     let scribe = Scribe { new_id: uuid::Uuid::new_v4, now_s: || 0 };
     let mount = Mount::open(&rig.drive(), Some(&rig.changer()), scribe).unwrap();
-    let mut writer = TapeWriter::new(Box::new(mount.volume(Some("TAP002L9".into()))), 128 * 1024);
+    let mut writer = TapeWriter::new(
+        Box::new(mount.volume(Some("TAP002L9".into()))),
+        SyncEvery::bytes(128 * 1024),
+    );
     let begin = Begin { kind: "pax".into(), name: "cut".into(), ..Begin::default() };
     writer.begin(begin, &mut Deaf).unwrap();
     writer.data(&bytes[..bytes.len() * 3 / 4], &mut Deaf).unwrap();

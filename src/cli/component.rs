@@ -9,9 +9,11 @@ use super::filesys_sink::SinkFilesys;
 use super::tape::{SinkTape, SrcTape};
 
 use super::{Done, layer, raw, record};
+use crate::parts::process::decompress::Decompress;
 use crate::parts::sink::null::Null;
 use crate::plumb::pipe::{self, Channels};
-use crate::stream::Fault;
+use crate::plumb::run::Part;
+use crate::stream::{Fault, Process, Sink, Source};
 
 /// Every component of the gluepot.
 #[derive(Subcommand)]
@@ -78,24 +80,44 @@ impl Component {
         }
     }
 
+    /// The component itself. Whether receipts are to come from below decides what some keep in mind.
+    pub(super) fn part(self, receipts: bool) -> Result<Part, Fault> {
+        match self {
+            Component::SrcFilesys(args) => source(args.source()?),
+            Component::SinkFilesys(args) => sink(args.component()),
+            Component::SrcStdin(args) => source(args.source()?),
+            Component::SrcExec(args) => source(args.source()?),
+            Component::SrcFile(args) => source(args.source()),
+            Component::ProcCompress(args) => process(args.process(receipts)?),
+            Component::ProcDecompress => process(Decompress::new()),
+            Component::ProcRecord(args) => process(args.process(receipts)?),
+            Component::ProcVerify(args) => process(args.process()?),
+            Component::SinkFile(args) => sink(args.sink()),
+            Component::SinkStdout => sink(raw::sink_stdout()?),
+            Component::SinkNull => sink(Null),
+            Component::SinkTape(args) => sink(args.sink()?),
+            Component::SrcTape(args) => source(args.source()?),
+        }
+    }
+
     pub(super) fn run(self, channels: Channels) -> Result<Done, Fault> {
         let name = self.name();
-        let left_out = match self {
-            Component::SrcFilesys(args) => pipe::run_source(name, &mut args.source()?, channels)?,
-            Component::SinkFilesys(args) => pipe::run_sink(&mut args.component(), channels)?,
-            Component::SrcStdin(args) => args.run(channels)?,
-            Component::SrcExec(args) => args.run(channels)?,
-            Component::SrcFile(args) => args.run(channels)?,
-            Component::ProcCompress(args) => args.run(channels)?,
-            Component::ProcDecompress => layer::proc_decompress(channels)?,
-            Component::ProcRecord(args) => args.run(channels)?,
-            Component::ProcVerify(args) => return args.run(channels).map(Done::agreeing_but_for),
-            Component::SinkFile(args) => args.run(channels)?,
-            Component::SinkStdout => raw::sink_stdout(channels)?,
-            Component::SinkNull => pipe::run_sink(&mut Null, channels)?,
-            Component::SinkTape(args) => pipe::run_sink(&mut args.sink()?, channels)?,
-            Component::SrcTape(args) => pipe::run_source(name, &mut args.source()?, channels)?,
+        let done = match self {
+            Component::ProcVerify(_) => Done::agreeing_but_for,
+            _ => Done::but_for,
         };
-        Ok(Done::but_for(left_out))
+        pipe::run(name, self.part(channels.expects_receipts())?, channels).map(done)
     }
+}
+
+fn source(source: impl Source + Send + 'static) -> Result<Part, Fault> {
+    Ok(Part::Source(Box::new(source)))
+}
+
+fn process(process: impl Process + Send + 'static) -> Result<Part, Fault> {
+    Ok(Part::Process(Box::new(process)))
+}
+
+fn sink(sink: impl Sink + Send + 'static) -> Result<Part, Fault> {
+    Ok(Part::Sink(Box::new(sink)))
 }

@@ -3,8 +3,6 @@
 use clap::{Args, ValueEnum};
 
 use crate::parts::process::compress::Compress;
-use crate::parts::process::decompress::Decompress;
-use crate::plumb::pipe::{self, Channels};
 use crate::stream::Fault;
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -24,16 +22,11 @@ pub(super) struct ProcCompress {
 }
 
 impl ProcCompress {
-    pub(super) fn run(self, channels: Channels) -> Result<u64, Fault> {
+    pub(super) fn process(self, receipts: bool) -> Result<Compress, Fault> {
         let layer = match self.codec {
             Codec::Zstd => "zstd",
             Codec::Lz4 => "lz4",
         };
-        let mut process = Compress::new(layer, self.level, channels.expects_receipts())?;
-        pipe::run_process("proc_compress", &mut process, channels)
+        Compress::new(layer, self.level, receipts)
     }
-}
-
-pub(super) fn proc_decompress(channels: Channels) -> Result<u64, Fault> {
-    pipe::run_process("proc_decompress", &mut Decompress::new(), channels)
 }

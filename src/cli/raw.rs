@@ -1,15 +1,18 @@
 //! Arguments of the components between plain bytes and streams.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
 use crate::parts::sink;
+use crate::parts::sink::stdout::Stdout;
 use crate::parts::source;
+use crate::parts::source::exec::Exec;
+use crate::parts::source::stdin::Stdin;
 use crate::plumb::descriptors::{keep_to_ourselves, stream_in, stream_out};
-use crate::plumb::pipe::{self, Channels};
 use crate::stream::{Begin, Fault, StreamId};
 
 /// What a new stream is called and holds.
@@ -48,11 +51,9 @@ pub(super) struct SrcStdin {
 }
 
 impl SrcStdin {
-    pub(super) fn run(self, channels: Channels) -> Result<u64, Fault> {
+    pub(super) fn source(self) -> Result<Stdin<File>, Fault> {
         let from = stream_in().map_err(|e| Fault::host("cannot use standard input", &e))?;
-        let begin = self.label.begin("stdin");
-        let mut source = source::stdin::Stdin::new(from, begin, self.label.kind);
-        pipe::run_source("src_stdin", &mut source, channels)
+        Ok(Stdin::new(from, self.label.begin("stdin"), self.label.kind))
     }
 }
 
@@ -66,11 +67,10 @@ pub(super) struct SrcExec {
 }
 
 impl SrcExec {
-    pub(super) fn run(self, channels: Channels) -> Result<u64, Fault> {
+    pub(super) fn source(self) -> Result<Exec, Fault> {
         keep_to_ourselves().map_err(|e| Fault::host("cannot close descriptors", &e))?;
         let begin = self.label.begin(&self.command[0].to_string_lossy());
-        let mut source = source::exec::Exec::new(self.command, begin, self.label.kind);
-        pipe::run_source("src_exec", &mut source, channels)
+        Ok(Exec::new(self.command, begin, self.label.kind))
     }
 }
 
@@ -81,8 +81,8 @@ pub(super) struct SrcFile {
 }
 
 impl SrcFile {
-    pub(super) fn run(self, channels: Channels) -> Result<u64, Fault> {
-        pipe::run_source("src_file", &mut source::file::StreamFile::new(self.file), channels)
+    pub(super) fn source(self) -> source::file::StreamFile {
+        source::file::StreamFile::new(self.file)
     }
 }
 
@@ -93,12 +93,12 @@ pub(super) struct SinkFile {
 }
 
 impl SinkFile {
-    pub(super) fn run(self, channels: Channels) -> Result<u64, Fault> {
-        pipe::run_sink(&mut sink::file::StreamFile::new(self.file), channels)
+    pub(super) fn sink(self) -> sink::file::StreamFile {
+        sink::file::StreamFile::new(self.file)
     }
 }
 
-pub(super) fn sink_stdout(channels: Channels) -> Result<u64, Fault> {
+pub(super) fn sink_stdout() -> Result<Stdout<File>, Fault> {
     let to = stream_out().map_err(|e| Fault::host("cannot use standard output", &e))?;
-    pipe::run_sink(&mut sink::stdout::Stdout::new(to), channels)
+    Ok(Stdout::new(to))
 }

@@ -8,7 +8,6 @@ use clap::Args;
 
 use crate::parts::process::record::Record;
 use crate::parts::process::verify::Verify;
-use crate::plumb::pipe::{self, Channels};
 use crate::stream::Fault;
 
 #[derive(Args)]
@@ -19,9 +18,8 @@ pub(super) struct ProcRecord {
 }
 
 impl ProcRecord {
-    pub(super) fn run(self, channels: Channels) -> Result<u64, Fault> {
-        let mut process = Record::new(self.list.as_deref(), channels.expects_receipts())?;
-        pipe::run_process("proc_record", &mut process, channels)
+    pub(super) fn process(self, receipts: bool) -> Result<Record, Fault> {
+        Record::new(self.list.as_deref(), receipts)
     }
 }
 
@@ -33,12 +31,12 @@ pub(super) struct ProcVerify {
 }
 
 impl ProcVerify {
-    pub(super) fn run(self, channels: Channels) -> Result<u64, Fault> {
+    pub(super) fn process(self) -> Result<Verify<'static>, Fault> {
         let list = match &self.list {
             Some(path) => {
                 let what = format!("cannot read {}", path.display());
                 let file = File::open(path).map_err(|e| Fault::host(what, &e))?;
-                Some(Box::new(BufReader::new(file)) as Box<dyn BufRead>)
+                Some(Box::new(BufReader::new(file)) as Box<dyn BufRead + Send>)
             }
             None => None,
         };
@@ -46,6 +44,6 @@ impl ProcVerify {
             let line = format!("proc_verify: {line}\n");
             eprint!("{line}");
         });
-        pipe::run_process("proc_verify", &mut Verify::new(list, say), channels)
+        Ok(Verify::new(list, say))
     }
 }

@@ -1,12 +1,13 @@
 //! `sink_tape` and `src_tape`: which drive, which cartridge, which stream.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use uuid::Uuid;
 
 use super::scribe;
-use crate::library::writer::SYNC_BYTES;
+use crate::library::writer::{SYNC_BYTES, SYNC_TIME, SyncEvery};
 use crate::library::{Mount, TapeWriter};
 use crate::parts::sink::tape::Tape;
 use crate::parts::source::tape::{TapeSource, What};
@@ -41,6 +42,9 @@ pub(super) struct SinkTape {
     /// Mebibytes between two syncs; as much memory holds what is not confirmed yet
     #[arg(long, value_name = "MIB", default_value_t = SYNC_BYTES >> 20)]
     sync_mib: u64,
+    /// Seconds after which what is written is synced, however little it is
+    #[arg(long, value_name = "S", default_value_t = SYNC_TIME.as_secs())]
+    sync_s: u64,
     /// Block size of cartridges that are labelled now, bytes
     #[arg(long, value_name = "BYTES", default_value_t = BLOCK_BYTES)]
     block_bytes: usize,
@@ -57,7 +61,9 @@ impl SinkTape {
             ));
         }
         let mount = self.devices.mount()?.block_bytes(self.block_bytes).set(self.set);
-        Ok(Tape(TapeWriter::new(Box::new(mount), self.sync_mib.saturating_mul(1 << 20))))
+        let bytes = self.sync_mib.saturating_mul(1 << 20);
+        let sync = SyncEvery { bytes, time: Duration::from_secs(self.sync_s) };
+        Ok(Tape(TapeWriter::new(Box::new(mount), sync)))
     }
 }
 

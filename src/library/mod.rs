@@ -19,4 +19,4 @@ pub use mount::Mount;
 pub use place::PlaceName;
 pub use reader::{Part, Step, Survey, VolumeReader};
 pub use reel::{Found, Reel, identify};
-pub use writer::{Scribe, Shelf, TapeWriter};
+pub use writer::{Scribe, Shelf, SyncEvery, TapeWriter};

@@ -4,4 +4,5 @@
 
 pub mod descriptors;
 pub mod pipe;
+pub mod run;
 pub mod spawn;

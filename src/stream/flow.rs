@@ -4,12 +4,21 @@
 //! descriptor, thread or clock. Sources push; processors and sinks are fed one item at a time, so
 //! any split of the input must give the same output.
 
+use std::time::Duration;
+
 use super::{Fault, Item, Receipt};
 
 /// Where items come from. An edge that closes without `End` or `Abort` is a fault.
 pub trait Inlet {
     /// The next item; blocks until there is one. After `End` or `Abort` it must not be called.
     fn take(&mut self) -> Result<Item, Fault>;
+
+    /// As [`take`](Inlet::take), but gives `None` if nothing came within `limit`, where the edge can
+    /// tell.
+    fn take_within(&mut self, limit: Duration) -> Result<Option<Item>, Fault> {
+        let _ = limit;
+        self.take().map(Some)
+    }
 }
 
 /// Where items go.
@@ -55,6 +64,12 @@ pub trait Sink {
     /// Takes one item. `End` returns only when everything is durable and receipted; on `Abort`
     /// nothing may stay under its final name.
     fn item(&mut self, item: Item, up: &mut dyn Upward) -> Result<(), Fault>;
+
+    /// Tells the time since the start, about once a second, also while nothing comes.
+    fn tick(&mut self, now: Duration, up: &mut dyn Upward) -> Result<(), Fault> {
+        let _ = (now, up);
+        Ok(())
+    }
 
     /// Called once after `End`. Returns how many things could not be kept (each named on stderr).
     fn finish(&mut self) -> Result<u64, Fault> {

@@ -2,7 +2,7 @@
 
 use scsi::{Data, Outcome, Transport, cdb};
 use std::time::Duration;
-use tapioca::library::{Found, VolumeReader};
+use tapioca::library::{Found, SyncEvery, TapeWriter, VolumeReader};
 use tapioca::stream::Abort;
 
 use crate::rig::{Receipts, Rig, Stream, media_data};
@@ -35,7 +35,7 @@ fn an_empty_stream_is_a_stream() {
 fn an_aborted_stream_never_looks_finished() {
     let rig = Rig::new(1, 64 << 20);
     let stream = Stream::new(3, 500_000);
-    let mut writer = tapioca::library::TapeWriter::new(Box::new(rig.mount()), 1 << 20);
+    let mut writer = TapeWriter::new(Box::new(rig.mount()), SyncEvery::bytes(1 << 20));
     let mut up = Receipts::default();
     writer.begin(stream.begin.clone(), &mut up).unwrap();
     writer.data(&stream.bytes, &mut up).unwrap();

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ssc::Clock;
-use tapioca::library::{Mount, TapeWriter};
+use tapioca::library::{Mount, SyncEvery, TapeWriter};
 use tapioca::parts::source::tape::{TapeSource, What};
 use tapioca::stream::{Abort, End, Fault as StreamFault};
 use virt::{CheckSpec, Device, Effect, Fault, Faults, MediumSpec, Moment, Options, Shape, When};
@@ -93,7 +93,7 @@ fn mount_with(rig: &Rig, fault: Option<Fault>) -> Result<Mount, StreamFault> {
 fn write(rig: &Rig, stream: &Stream, fault: Option<Fault>) -> Written {
     let mut receipts = Receipts::default();
     let result = mount_with(rig, fault).and_then(|mount| {
-        let mut writer = TapeWriter::new(Box::new(mount), 500_000);
+        let mut writer = TapeWriter::new(Box::new(mount), SyncEvery::bytes(500_000));
         let result = feed(&mut writer, stream, &mut receipts);
         if let Err(fault) = &result {
             let _ =

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use scsi::{Data, Outcome, Transport};
-use tapioca::library::{Mount, Scribe, TapeWriter};
+use tapioca::library::{Mount, Scribe, SyncEvery, TapeWriter};
 use tapioca::parts::source::tape::{TapeSource, What};
 use tapioca::stream::{
     Abort, Begin, End, Fault, Item, KIND_RAW, Outlet, Receipt, Source, StreamId, Upward,
@@ -141,7 +141,7 @@ impl Written {
 
 /// Writes a stream in pieces of an odd size, then ends it; aborts as a plumber would on a fault.
 pub fn write_on(mount: Mount, stream: &Stream, sync_bytes: u64) -> Written {
-    let mut writer = TapeWriter::new(Box::new(mount), sync_bytes);
+    let mut writer = TapeWriter::new(Box::new(mount), SyncEvery::bytes(sync_bytes));
     let mut receipts = Receipts::default();
     let result = feed(&mut writer, stream, &mut receipts);
     if let Err(fault) = &result {

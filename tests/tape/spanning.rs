@@ -1,6 +1,6 @@
 //! A stream larger than a cartridge.
 
-use tapioca::library::TapeWriter;
+use tapioca::library::{SyncEvery, TapeWriter};
 use tapioca::parts::source::tape::{TapeSource, What};
 use tapioca::stream::{End, Fault, Item, Outlet, Source};
 
@@ -117,7 +117,7 @@ fn three_gibibytes_over_six_media() {
     let media = (1..=6).map(|n| MediumSpec::data(&format!("T{n:05}L9"), 600 << 20));
     let rig = Rig::with(Shape { media: media.collect(), ..Shape::default() }, Options::default());
     let mount = rig.mount().block_bytes(tapioca::volume::BLOCK_BYTES);
-    let mut writer = TapeWriter::new(Box::new(mount), 128 << 20);
+    let mut writer = TapeWriter::new(Box::new(mount), SyncEvery::bytes(128 << 20));
     let mut receipts = Receipts::default();
     let stream = Stream::new(6, 0);
     writer.begin(stream.begin.clone(), &mut receipts).unwrap();

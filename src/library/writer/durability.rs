@@ -15,9 +15,14 @@ use crate::volume::{BlockKind, Label};
 
 impl TapeWriter {
     pub(super) fn sync_if_due(&mut self, up: &mut dyn Upward) -> Result<(), Fault> {
-        if self.unsynced_bytes < self.sync_bytes {
-            return Ok(());
+        match self.unsynced_bytes < self.sync.bytes {
+            true => Ok(()),
+            false => self.sync(up),
         }
+    }
+
+    /// Writes a sync record and makes everything before it durable.
+    pub(super) fn sync(&mut self, up: &mut dyn Upward) -> Result<(), Fault> {
         let record = PartSync { reached: self.offset, previous: self.last_sync };
         let address = self.next;
         let mut put = self.put_payload(BlockKind::Sync, self.offset, &record.text())?;

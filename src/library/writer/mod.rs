@@ -12,6 +12,7 @@ mod parts;
 mod recovery;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use ssc::Written;
 use uuid::Uuid;
@@ -27,19 +28,37 @@ use crate::volume::{BlockKind, Header, Label};
 pub const ON_TAPE: &str = "on tape";
 /// Default stream bytes between two syncs. All of them are held in memory until confirmed.
 pub const SYNC_BYTES: u64 = 512 * 1024 * 1024;
+/// Default time after which what is written is synced, however little it is.
+pub const SYNC_TIME: Duration = Duration::from_secs(60);
 /// Recoveries in a row without a confirmed sync, after which the drive is given up.
 const RECOVERIES_MAX: u32 = 5;
 /// How long a drive may need to be ready again after a reset.
-const READY_LIMIT: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+const READY_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// Where volumes to write on come from.
-pub trait Shelf {
+pub trait Shelf: Send {
     /// The volume to start on.
     fn first(&mut self) -> Result<Reel, Fault>;
 
     /// Puts away a volume that is full (or bad) and gives the next one of the same set, freshly
     /// labelled with the next number.
     fn next(&mut self, full: Reel) -> Result<Reel, Fault>;
+}
+
+/// How much may be unconfirmed before it is synced; whichever comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SyncEvery {
+    /// Stream bytes; as many are held in memory.
+    pub bytes: u64,
+    /// Time since the first of them was written, give or take a second.
+    pub time: Duration,
+}
+
+impl SyncEvery {
+    /// Every `bytes`, or after the default time.
+    pub fn bytes(bytes: u64) -> SyncEvery {
+        SyncEvery { bytes, time: SYNC_TIME }
+    }
 }
 
 /// A block that is on its way to the medium.
@@ -63,7 +82,7 @@ enum Put {
 /// Writes one stream.
 pub struct TapeWriter {
     shelf: Box<dyn Shelf>,
-    sync_bytes: u64,
+    sync: SyncEvery,
     reel: Option<Reel>,
     stream: Begin,
     stream_part: u32,
@@ -87,6 +106,8 @@ pub struct TapeWriter {
     last_sync: Option<u64>,
     data_blocks: u64,
     unsynced_bytes: u64,
+    /// When everything written was last known to be confirmed, by the clock of `tick`.
+    clean_at: Duration,
     near_end: bool,
     /// The last kept block was refused for want of room, and no other.
     out_of_room: bool,
@@ -98,10 +119,10 @@ pub struct TapeWriter {
 
 impl TapeWriter {
     /// A writer that fetches its first volume when the stream begins.
-    pub fn new(shelf: Box<dyn Shelf>, sync_bytes: u64) -> TapeWriter {
+    pub fn new(shelf: Box<dyn Shelf>, sync: SyncEvery) -> TapeWriter {
         TapeWriter {
             shelf,
-            sync_bytes,
+            sync,
             reel: None,
             stream: Begin::default(),
             stream_part: 0,
@@ -120,6 +141,7 @@ impl TapeWriter {
             last_sync: None,
             data_blocks: 0,
             unsynced_bytes: 0,
+            clean_at: Duration::ZERO,
             near_end: false,
             out_of_room: false,
             recoveries: 0,
@@ -144,6 +166,17 @@ impl TapeWriter {
     /// Takes the next stream bytes.
     pub fn data(&mut self, bytes: &[u8], up: &mut dyn Upward) -> Result<(), Fault> {
         self.latched(|writer| writer.gather(bytes, up))
+    }
+
+    /// Tells the time since the start: what lies unconfirmed for too long is synced.
+    pub fn tick(&mut self, now: Duration, up: &mut dyn Upward) -> Result<(), Fault> {
+        if self.unsynced_bytes == 0 {
+            self.clean_at = now;
+        } else if now.saturating_sub(self.clean_at) >= self.sync.time && !self.broken {
+            self.latched(|writer| writer.sync(up))?;
+            self.clean_at = now;
+        }
+        Ok(())
     }
 
     /// Runs a step; one that fails is the last one.

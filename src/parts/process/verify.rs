@@ -20,8 +20,8 @@ pub struct Verify<'a> {
     partial: bool,
     seen: VecDeque<Entry>,
     recorded: VecDeque<Entry>,
-    list: Option<Box<dyn BufRead + 'a>>,
-    say: Box<dyn FnMut(&str) + 'a>,
+    list: Option<Box<dyn BufRead + Send + 'a>>,
+    say: Box<dyn FnMut(&str) + Send + 'a>,
     counts: Counts,
 }
 
@@ -36,7 +36,10 @@ struct Counts {
 impl<'a> Verify<'a> {
     /// Compares with the entries of `list`, or without one with those in the stream's marks. What
     /// differs is given to `say`, a line each.
-    pub fn new(list: Option<Box<dyn BufRead + 'a>>, say: Box<dyn FnMut(&str) + 'a>) -> Verify<'a> {
+    pub fn new(
+        list: Option<Box<dyn BufRead + Send + 'a>>,
+        say: Box<dyn FnMut(&str) + Send + 'a>,
+    ) -> Verify<'a> {
         Verify {
             entries: None,
             partial: false,

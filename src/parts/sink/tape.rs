@@ -2,6 +2,8 @@
 //!
 //! All of the care is in [`TapeWriter`]; this hands it the items. Receipts are grade `on tape`.
 
+use std::time::Duration;
+
 use crate::library::TapeWriter;
 use crate::stream::{Fault, Item, Sink, Upward};
 
@@ -20,5 +22,9 @@ impl Sink for Tape {
             Item::End(end) => self.0.end(end, up),
             Item::Abort(abort) => self.0.abort(&abort, up),
         }
+    }
+
+    fn tick(&mut self, now: Duration, up: &mut dyn Upward) -> Result<(), Fault> {
+        self.0.tick(now, up)
     }
 }

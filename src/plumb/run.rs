@@ -1,0 +1,139 @@
+//! Running one component between its edges, whatever those are made of.
+//!
+//! Owns the loops every plumber shares: take an item, let receipts from below pass, hand the item to
+//! the component; what a component leaves behind when it gives up; and the clock, of which components
+//! have none. Knows nothing of descriptors and threads.
+
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use crate::stream::{Abort, Fault, Inlet, Item, Outlet, Process, Receipt, Sink, Source, Upward};
+
+/// How often a component is told the time, also when nothing comes.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A component that is ready to run.
+pub enum Part {
+    /// Makes a stream.
+    Source(Box<dyn Source + Send>),
+    /// Changes or watches one.
+    Process(Box<dyn Process + Send>),
+    /// Keeps one.
+    Sink(Box<dyn Sink + Send>),
+}
+
+/// Receipts from below. The queue is not bounded: a receipt stands for a sync of the medium, so there
+/// are few, and a bound here could close a circle of edges that wait for each other.
+pub struct Below(pub Receiver<Result<Receipt, Fault>>);
+
+impl Below {
+    fn waiting(&self) -> Result<Option<Receipt>, Fault> {
+        match self.0.try_recv() {
+            Ok(receipt) => receipt.map(Some),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => Ok(None),
+        }
+    }
+
+    fn last_ones(&self) -> Result<Option<Receipt>, Fault> {
+        self.0.recv().map_or(Ok(None), |receipt| receipt.map(Some))
+    }
+}
+
+/// Tells whoever reads us that we gave up; they may be gone, which is what they then know.
+fn leave_abort(out: &mut dyn Outlet, who: &str, fault: &Fault) {
+    let abort = Abort { who: who.into(), why: fault.to_string() };
+    if let Err(error) = out.put(Item::Abort(abort)) {
+        tracing::debug!(%error, "nobody reads our abort");
+    }
+}
+
+fn upstream_gave_up(abort: &Abort) -> Fault {
+    Fault::stream(format!("{} gave up: {}", abort.who, abort.why))
+}
+
+/// Runs a source until its last receipt. Returns how many things were left out.
+pub fn source(
+    who: &str,
+    source: &mut dyn Source,
+    mut out: impl Outlet,
+    below: &Below,
+    up: &mut dyn Upward,
+) -> Result<u64, Fault> {
+    let skipped = source.run(&mut out).inspect_err(|fault| leave_abort(&mut out, who, fault))?;
+    drop(out);
+    while let Some(receipt) = below.last_ones()? {
+        up.receipt(receipt)?;
+    }
+    Ok(skipped)
+}
+
+/// Runs a processor until its last receipt. Returns how many things were found wanting.
+pub fn process(
+    who: &str,
+    process: &mut dyn Process,
+    inlet: &mut dyn Inlet,
+    mut out: impl Outlet,
+    below: &Below,
+    up: &mut dyn Upward,
+) -> Result<u64, Fault> {
+    let flow = flow_through(process, inlet, &mut out, below, up);
+    flow.inspect_err(|fault| leave_abort(&mut out, who, fault))?;
+    drop(out);
+    while let Some(receipt) = below.last_ones()? {
+        process.receipt(receipt, up)?;
+    }
+    process.finish()
+}
+
+fn flow_through(
+    process: &mut dyn Process,
+    inlet: &mut dyn Inlet,
+    out: &mut dyn Outlet,
+    below: &Below,
+    up: &mut dyn Upward,
+) -> Result<(), Fault> {
+    loop {
+        let item = inlet.take_within(TICK)?;
+        while let Some(receipt) = below.waiting()? {
+            process.receipt(receipt, up)?;
+        }
+        match item {
+            None => {}
+            Some(Item::Abort(abort)) => return Err(upstream_gave_up(&abort)),
+            Some(item @ Item::End(_)) => return process.item(item, out),
+            Some(item) => process.item(item, out)?,
+        }
+    }
+}
+
+/// Runs a sink to the end of its stream. Returns how many things could not be kept.
+pub fn sink(sink: &mut dyn Sink, inlet: &mut dyn Inlet, up: &mut dyn Upward) -> Result<u64, Fault> {
+    let feed = drain(sink, inlet, up);
+    if let Err(fault) = &feed {
+        let abort = Abort { who: "upstream".into(), why: fault.to_string() };
+        // The first fault is the one to report; clearing up is the sink's best effort.
+        if let Err(error) = sink.item(Item::Abort(abort), up) {
+            tracing::debug!(%error, "clearing up after a fault");
+        }
+    }
+    feed?;
+    sink.finish()
+}
+
+fn drain(sink: &mut dyn Sink, inlet: &mut dyn Inlet, up: &mut dyn Upward) -> Result<(), Fault> {
+    let (start, mut told) = (Instant::now(), Duration::ZERO);
+    loop {
+        let item = inlet.take_within(TICK)?;
+        let now = start.elapsed();
+        if now >= told + TICK {
+            told = now;
+            sink.tick(now, up)?;
+        }
+        match item {
+            None => {}
+            Some(Item::Abort(abort)) => return Err(upstream_gave_up(&abort)),
+            Some(item @ Item::End(_)) => return sink.item(item, up),
+            Some(item) => sink.item(item, up)?,
+        }
+    }
+}
