@@ -22,6 +22,8 @@ const NAMES: &[&str] = &[
     "sink_file",
     "sink_stdout",
     "sink_null",
+    "sink_tape",
+    "src_tape",
     "tapioca",
 ];
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tapioca::library::{Found, SyncEvery, TapeWriter, VolumeReader};
 use tapioca::stream::Abort;
 
-use crate::rig::{Receipts, Rig, Stream, media_data};
+use crate::rig::{Receipts, Rig, STRIDE, Stream, media_data};
 
 #[test]
 fn streams_follow_each_other_and_each_comes_back() {
@@ -29,6 +29,30 @@ fn an_empty_stream_is_a_stream() {
     let back = rig.read("T00001L9", &stream);
     assert_eq!(back.result, Ok(0));
     assert!(back.ended && back.bytes.is_empty());
+}
+
+#[test]
+fn a_stream_that_trickles_is_synced_by_the_clock() {
+    let rig = Rig::new(1, 64 << 20);
+    let stream = Stream::new(5, 500_000);
+    let sync = SyncEvery { bytes: 1 << 30, time: Duration::from_secs(60) };
+    let mut writer = TapeWriter::new(Box::new(rig.mount()), sync);
+    let mut up = Receipts::default();
+    let seconds = Duration::from_secs;
+    writer.begin(stream.begin.clone(), &mut up).unwrap();
+    writer.tick(seconds(100), &mut up).unwrap();
+    writer.data(&stream.bytes[..3 * STRIDE], &mut up).unwrap();
+    writer.tick(seconds(159), &mut up).unwrap();
+    assert!(up.0.is_empty(), "synced a second too early");
+    writer.tick(seconds(160), &mut up).unwrap();
+    assert_eq!((up.0.len(), up.0[0].to), (1, 3 * STRIDE as u64));
+    // Nothing more to confirm: the tape is not stopped for it.
+    writer.tick(seconds(300), &mut up).unwrap();
+    assert_eq!(up.0.len(), 1);
+    drop(writer);
+    rig.library.power_cut().unwrap();
+    let back = rig.read("T00001L9", &stream);
+    assert!(back.bytes.starts_with(&stream.bytes[..3 * STRIDE]), "{} bytes", back.bytes.len());
 }
 
 #[test]
