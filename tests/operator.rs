@@ -335,6 +335,55 @@ fn a_dump_is_good_to_the_rescue_reader() {
 }
 
 #[test]
+fn a_dump_goes_round_what_cannot_be_read() {
+    let rig = Rig::new(SMALL);
+    rig.back_up(&[]);
+    assert_eq!(rig.run("drive dump --drive DRIVE --to DIR/whole").1, 0);
+    // A hard medium error at block 7, for good.
+    let fault = "[[fault]]\nunit = \"drive0\"\nwhen = { at-block = 7 }\n\
+                 effect = { check = { key = 3, asc = 0x11 } }\ntimes = 100\n";
+    std::fs::write(rig.at("lib/faults.toml"), fault).unwrap();
+    let (_, words, code) = rig.run_all("drive dump --drive DRIVE --to DIR/dump");
+    assert!(code == 1 && words.contains("block 7: "), "{words}");
+    let of = |dump: &str, file: &str| std::fs::read(rig.at(dump).join(file)).unwrap();
+    assert_eq!(of("dump", "file000"), of("whole", "file000"));
+    let (whole, dumped) = (of("whole", "file001"), of("dump", "file001"));
+    let differing: Vec<usize> = (0..whole.len()).filter(|&at| whole[at] != dumped[at]).collect();
+    assert_eq!(whole.len(), dumped.len());
+    // File 0 is label, page and kit; one block of file 1 stands as zeros.
+    assert!(
+        !differing.is_empty()
+            && dumped[differing[0]..=differing[differing.len() - 1]].iter().all(|&b| b == 0)
+    );
+    let reader = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/volume/kit/reader.py");
+    let checked =
+        Command::new("python3").arg(reader).arg("check").arg(rig.at("dump")).output().unwrap();
+    let text = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(checked.status.code() == Some(1) && text.contains("block 7"), "{text}");
+}
+
+#[test]
+fn a_foreign_cartridge_is_erased_only_when_named_and_meant() {
+    let rig = Rig::new(SMALL);
+    assert_eq!(rig.run("library load --changer CHANGER --volume TAP001L9").1, 0);
+    let mut drive = ssc::Drive::attach(virt::open(&rig.drive()).unwrap()).unwrap();
+    drive.wait_ready(std::time::Duration::from_secs(60)).unwrap();
+    drive.write_block(&[b'x'; 1000]).unwrap();
+    drop(drive);
+    let (_, words, code) = rig.run_all("drive erase --drive DRIVE --volume TAP001L9");
+    assert!(code == 100 && words.contains("say --foreign"), "{words}");
+    let (_, words, code) = rig.run_all("drive erase --drive DRIVE --volume TAP002L9 --foreign");
+    assert!(code == 100 && words.contains("not TAP002L9"), "{words}");
+    assert!(rig.run("drive status --drive DRIVE --label").0.contains("foreign"));
+    // Its memory has no barcode, as nobody wrote one: the refusal tells the name to use.
+    let serial = words.split(" is ").nth(1).and_then(|rest| rest.split(',').next()).unwrap();
+    let line = format!("drive erase --drive DRIVE --volume {serial} --foreign");
+    let (_, words, code) = rig.run_all(&line);
+    assert_eq!(code, 0, "{words}");
+    assert!(rig.run("drive status --drive DRIVE --label").0.contains("blank"));
+}
+
+#[test]
 fn the_demo_proves_itself() {
     let rig = Rig::new(SMALL);
     let tree = rig.at("demo-tree");
