@@ -79,6 +79,19 @@ sort /out/list >/tmp/kept
 sort /tmp/rebuilt/*.list >/tmp/found
 diff /tmp/kept /tmp/found
 echo "rebuilt from the media, equal to the list kept then"
+
+echo "== read by the kernel's own tape driver, without us"
+tapioca library unload --changer "$changer" >/dev/null || true
+tapioca library load --changer "$changer" --volume "$first" --drive-bay 1
+for drive in $drives; do
+  node=/dev/$(basename /sys/class/scsi_generic/"${drive#/dev/}"/device/scsi_tape/nst[0-9])
+  mt -f "$node" rewind && mt -f "$node" setblk 0 && break
+done
+mkdir /tmp/dump
+# Label and kit, and the one part. At the end of data this target makes the kernel's driver invent a block, so no more.
+for file in 0 1; do dd if="$node" of=/tmp/dump/file00$file bs=1M 2>/dev/null; done
+python3 /add/reader.py check /tmp/dump
+
 robots_agree
 tapioca drive status --drive "$drive"
 tapioca library unload --changer "$changer" || true
