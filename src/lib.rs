@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod cli;
 pub mod demo;
+pub mod glue;
 pub mod library;
 pub mod list;
 pub mod only;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tapioca::library::{Mount, Scribe, SyncEvery, TapeWriter};
-use tapioca::plumb::spawn::{Chain, Step, step};
+use tapioca::plumb::spawn::{Chain, Ends, Step, step};
 use tapioca::stream::frame::FrameReader;
 use tapioca::stream::{Begin, Fault, Inlet, Item, Receipt, Upward};
 
@@ -81,7 +81,7 @@ impl Rig {
         ]);
         let middle = processors.iter().map(|name| step([name]));
         let steps: Vec<Step> = [source, record].into_iter().chain(middle).chain([sink]).collect();
-        let mut chain = Chain::start_as(Path::new(EXE), &steps, true).unwrap();
+        let mut chain = Chain::start_as(Path::new(EXE), &steps, true, Ends::Closed).unwrap();
         drop(std::io::read_to_string(chain.receipts().unwrap()).unwrap());
         for (name, status) in chain.wait().unwrap() {
             assert!(status.success(), "{name}: {status}");
@@ -367,8 +367,9 @@ fn a_foreign_cartridge_is_erased_only_when_named_and_meant() {
     let rig = Rig::new(SMALL);
     assert_eq!(rig.run("library load --changer CHANGER --volume TAP001L9").1, 0);
     let mut drive = ssc::Drive::attach(virt::open(&rig.drive()).unwrap()).unwrap();
-    drive.wait_ready(std::time::Duration::from_secs(60)).unwrap();
-    drive.write_block(&[b'x'; 1000]).unwrap();
+    let ready = drive.wait_ready(std::time::Duration::from_secs(60)).unwrap();
+    assert_eq!(ready, ssc::Readiness::Ready);
+    assert_eq!(drive.write_block(&[b'x'; 1000]).unwrap(), ssc::Written::Fine);
     drop(drive);
     let (_, words, code) = rig.run_all("drive erase --drive DRIVE --volume TAP001L9");
     assert!(code == 100 && words.contains("say --foreign"), "{words}");

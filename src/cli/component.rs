@@ -9,6 +9,7 @@ use super::filesys_sink::SinkFilesys;
 use super::tape::{SinkTape, SrcTape};
 
 use super::{Done, layer, raw, record};
+use crate::glue::{Described, Role};
 use crate::parts::process::decompress::Decompress;
 use crate::parts::sink::null::Null;
 use crate::plumb::pipe::{self, Channels};
@@ -80,6 +81,31 @@ impl Component {
         }
     }
 
+    /// What can be said without opening anything.
+    pub(super) fn describe(&self) -> Described {
+        let name = self.name();
+        let role = match name.split('_').next() {
+            Some("src") => Role::Source,
+            Some("sink") => Role::Sink,
+            _ => Role::Processor,
+        };
+        let durable = matches!(
+            self,
+            Component::SinkFile(_) | Component::SinkTape(_) | Component::SinkFilesys(_)
+        );
+        let claims = match self {
+            Component::SrcStdin(_) => vec!["standard input".into()],
+            Component::SinkStdout => vec!["standard output".into()],
+            Component::SinkFile(args) => vec![args.claim()],
+            Component::ProcRecord(args) => args.claim().into_iter().collect(),
+            Component::SinkTape(args) => args.claims(),
+            Component::SrcTape(args) => args.claims(),
+            Component::SrcFilesys(args) => args.claim().into_iter().collect(),
+            _ => Vec::new(),
+        };
+        Described { role, durable, claims }
+    }
+
     /// The component itself. Whether receipts are to come from below decides what some keep in mind.
     pub(super) fn part(self, receipts: bool) -> Result<Part, Fault> {
         match self {
@@ -89,7 +115,7 @@ impl Component {
             Component::SrcExec(args) => source(args.source()?),
             Component::SrcFile(args) => source(args.source()),
             Component::ProcCompress(args) => process(args.process(receipts)?),
-            Component::ProcDecompress => process(Decompress::new()),
+            Component::ProcDecompress => process(Decompress::new().expecting_receipts(receipts)),
             Component::ProcRecord(args) => process(args.process(receipts)?),
             Component::ProcVerify(args) => process(args.process()?),
             Component::SinkFile(args) => sink(args.sink()),
@@ -100,13 +126,17 @@ impl Component {
         }
     }
 
-    pub(super) fn run(self, channels: Channels) -> Result<Done, Fault> {
+    pub(super) fn run(self, mut channels: Channels) -> Result<Done, Fault> {
         let name = self.name();
         let done = match self {
             Component::ProcVerify(_) => Done::agreeing_but_for,
             _ => Done::but_for,
         };
-        pipe::run(name, self.part(channels.expects_receipts())?, channels).map(done)
+        let line = channels.verdict();
+        let part = self.part(channels.expects_receipts());
+        let verdict = part.and_then(|part| pipe::run(name, part, channels));
+        line.tell(&verdict);
+        verdict.map(done)
     }
 }
 

@@ -48,6 +48,11 @@ pub(super) struct SrcFilesys {
 }
 
 impl SrcFilesys {
+    pub(super) fn claim(&self) -> Option<String> {
+        let names = self.files_from.as_ref().filter(|file| file.as_os_str() == "-");
+        names.map(|_| "standard input".to_owned())
+    }
+
     pub(super) fn source(self) -> Result<Filesys, Fault> {
         let list = self.files_from.as_deref().map(|file| open_list(file, self.null)).transpose()?;
         let mut exclude = Excludes::default();

@@ -10,6 +10,7 @@ mod demo;
 mod drive;
 mod filesys;
 mod filesys_sink;
+mod glue;
 mod layer;
 mod library;
 mod list;
@@ -49,6 +50,7 @@ enum Command {
     #[command(subcommand)]
     Drive(drive::Drive),
     Demo(demo::DemoArgs),
+    Glue(glue::GlueArgs),
 }
 
 /// What a command came to, when it came to an end.
@@ -93,6 +95,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::Library(library) => (library.name(), library.run()),
         Command::Drive(drive) => (drive.name(), drive.run()),
         Command::Demo(demo) => ("demo", demo.run()),
+        Command::Glue(glue) => ("glue", glue.run()),
     };
     report(name, result)
 }

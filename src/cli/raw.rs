@@ -93,6 +93,10 @@ pub(super) struct SinkFile {
 }
 
 impl SinkFile {
+    pub(super) fn claim(&self) -> String {
+        format!("the file {}", self.file.display())
+    }
+
     pub(super) fn sink(self) -> sink::file::StreamFile {
         sink::file::StreamFile::new(self.file)
     }

@@ -18,6 +18,10 @@ pub(super) struct ProcRecord {
 }
 
 impl ProcRecord {
+    pub(super) fn claim(&self) -> Option<String> {
+        self.list.as_ref().map(|list| format!("the file {}", list.display()))
+    }
+
     pub(super) fn process(self, receipts: bool) -> Result<Record, Fault> {
         Record::new(self.list.as_deref(), receipts)
     }

@@ -29,6 +29,12 @@ pub(super) struct Devices {
 }
 
 impl Devices {
+    /// Each device has one owner.
+    fn claims(&self) -> Vec<String> {
+        let devices = [Some(&self.drive), self.changer.as_ref()];
+        devices.into_iter().flatten().map(|device| format!("the device {device}")).collect()
+    }
+
     fn mount(self) -> Result<Mount, Fault> {
         Ok(Mount::open(&self.drive, self.changer.as_deref(), scribe())?.volume(self.volume))
     }
@@ -54,6 +60,10 @@ pub(super) struct SinkTape {
 }
 
 impl SinkTape {
+    pub(super) fn claims(&self) -> Vec<String> {
+        self.devices.claims()
+    }
+
     pub(super) fn sink(self) -> Result<Tape, Fault> {
         if !is_block_size(self.block_bytes) || self.sync_mib == 0 {
             return Err(Fault::usage(
@@ -91,6 +101,10 @@ pub(super) struct SrcTape {
 }
 
 impl SrcTape {
+    pub(super) fn claims(&self) -> Vec<String> {
+        self.devices.claims()
+    }
+
     pub(super) fn source(self) -> Result<TapeSource, Fault> {
         use std::os::unix::ffi::OsStringExt;
         let what = match (self.from, self.stream) {

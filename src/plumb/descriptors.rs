@@ -1,7 +1,7 @@
 //! The descriptors a component process is given.
 //!
-//! 0 takes the stream, 1 gives it, 2 talks; 3 sends receipts up and 4 takes those from below, both
-//! only if whoever started us opened them.
+//! 0 takes the stream, 1 gives it, 2 talks; 3 sends receipts up, 4 takes those from below and 5 tells
+//! how it ended, these three only if whoever started us opened them.
 #![allow(unsafe_code, reason = "adopting an inherited descriptor has no safe form")]
 
 use std::fs::File;
@@ -12,6 +12,9 @@ use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 pub const RECEIPTS_UP: RawFd = 3;
 /// Receipts from the components nearer the sink.
 pub const RECEIPTS_FROM_BELOW: RawFd = 4;
+
+/// How it ended ([`Verdict`](super::run::Verdict)), one line of JSON, to whoever started it.
+pub const VERDICT: RawFd = 5;
 
 /// Bytes a pipe of ours should hold; fewer wake-ups than the default 64 KiB.
 const PIPE_BYTES: usize = 1024 * 1024;

@@ -4,5 +4,6 @@
 
 pub mod descriptors;
 pub mod pipe;
+pub mod ring;
 pub mod run;
 pub mod spawn;

@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::descriptors::{RECEIPTS_FROM_BELOW, RECEIPTS_UP, inherited, stream_in, stream_out};
-use super::run::{self, Below, Part};
+use super::descriptors::{
+    RECEIPTS_FROM_BELOW, RECEIPTS_UP, VERDICT, inherited, stream_in, stream_out,
+};
+use super::run::{self, Below, Part, Verdict};
 use crate::stream::frame::{FrameReader, FrameWriter};
 use crate::stream::{Blame, Fault, Inlet, Item, Receipt, Upward};
 
@@ -20,13 +22,36 @@ use crate::stream::{Blame, Fault, Inlet, Item, Receipt, Upward};
 pub struct Channels {
     up: ReceiptLines,
     below: Option<File>,
+    verdict: VerdictLine,
+}
+
+/// Where a component says how it ended.
+pub struct VerdictLine(Option<File>);
+
+impl VerdictLine {
+    /// Says it, if somebody wants to know.
+    pub fn tell(self, verdict: &Verdict) {
+        let Some(mut file) = self.0 else { return };
+        let told = serde_json::to_vec(verdict)
+            .map_err(std::io::Error::other)
+            .and_then(|line| file.write_all(&line));
+        if let Err(error) = told {
+            tracing::debug!(%error, "nobody hears how it ended");
+        }
+    }
 }
 
 impl Channels {
     /// Adopts descriptors 3 and 4 where they are open.
     pub fn adopt() -> Channels {
         let up = ReceiptLines(inherited(RECEIPTS_UP, true));
-        Channels { up, below: inherited(RECEIPTS_FROM_BELOW, false) }
+        let below = inherited(RECEIPTS_FROM_BELOW, false);
+        Channels { up, below, verdict: VerdictLine(inherited(VERDICT, true)) }
+    }
+
+    /// Takes the place where the verdict goes.
+    pub fn verdict(&mut self) -> VerdictLine {
+        VerdictLine(self.verdict.0.take())
     }
 
     /// Whether receipts are to come from below.
@@ -106,7 +131,7 @@ fn open_edges(error: &std::io::Error) -> Fault {
 
 /// Runs a component between standard input and output. Returns how many things were left out.
 pub fn run(who: &str, part: Part, channels: Channels) -> Result<u64, Fault> {
-    let Channels { mut up, below } = channels;
+    let Channels { mut up, below, verdict: _ } = channels;
     let out = || stream_out().map(FrameWriter::new).map_err(|e| open_edges(&e));
     match part {
         Part::Source(mut source) => run::source(who, &mut *source, out()?, &listen(below), &mut up),

@@ -7,7 +7,9 @@
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use crate::stream::{Abort, Fault, Inlet, Item, Outlet, Process, Receipt, Sink, Source, Upward};
+use crate::stream::{
+    Abort, Blame, Fault, Inlet, Item, Outlet, Process, Receipt, Sink, Source, Upward,
+};
 
 /// How often a component is told the time, also when nothing comes.
 const TICK: Duration = Duration::from_secs(1);
@@ -20,6 +22,30 @@ pub enum Part {
     Process(Box<dyn Process + Send>),
     /// Keeps one.
     Sink(Box<dyn Sink + Send>),
+}
+
+/// How a component ended: how many things it left out, or why it gave up.
+pub type Verdict = Result<u64, Fault>;
+
+/// How a component ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its name.
+    pub who: String,
+    /// How.
+    pub verdict: Verdict,
+}
+
+/// The verdict on one that had to be made to end.
+pub fn late() -> Verdict {
+    Err(Fault::stream("did not end by itself when the others had"))
+}
+
+/// The fault that brought the others about: the first, along the chain, that is not merely a neighbour's
+/// end.
+pub fn root_cause(ended: &[Ended]) -> Option<(&str, &Fault)> {
+    let faults = || ended.iter().filter_map(|e| Some((e.who.as_str(), e.verdict.as_ref().err()?)));
+    faults().find(|(_, fault)| fault.blame != Blame::Peer).or_else(|| faults().next())
 }
 
 /// Receipts from below. The queue is not bounded: a receipt stands for a sync of the medium, so there

@@ -2,19 +2,25 @@
 //!
 //! Owns the wiring: data from each component's descriptor 1 to the next one's 0, receipts from each
 //! one's 3 to the 4 of the one before it, and those of the first to whoever started the chain. Every
-//! component is the running executable under another name. Interprets no exit status.
+//! component is the running executable under another name, and says on a descriptor of its own how it
+//! ended.
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, PipeReader, PipeWriter};
+use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
 
-use super::descriptors::{RECEIPTS_FROM_BELOW, RECEIPTS_UP};
-use crate::stream::Fault;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::descriptors::{RECEIPTS_FROM_BELOW, RECEIPTS_UP, VERDICT};
+use super::run::{Ended, Verdict, late};
+use crate::stream::{Blame, Fault};
 
 /// One component with its arguments: `["src_tape", "--drive", …]`.
 pub type Step = Vec<OsString>;
@@ -43,10 +49,42 @@ pub fn as_shell(steps: &[Step]) -> String {
     steps.iter().map(line).collect::<Vec<_>>().join(" | ")
 }
 
+/// The longest verdict that is read, bytes.
+const VERDICT_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What the first component reads and the last one prints to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// `/dev/null`.
+    Closed,
+    /// Standard input and output of this process.
+    Ours,
+}
+
+struct Running {
+    who: String,
+    child: Child,
+    verdict: PipeReader,
+}
+
 /// A chain that runs.
 pub struct Chain {
-    children: Vec<(String, Child)>,
+    children: Vec<Running>,
     receipts: Option<PipeReader>,
+}
+
+/// Asks the components of a chain to end.
+pub struct Stop(Vec<OwnedFd>);
+
+impl Stop {
+    /// Sends each of them SIGTERM. One that has ended is not there any more, which is what was wanted.
+    pub fn stop(&self) {
+        for pidfd in &self.0 {
+            if let Err(error) = pidfd_send_signal(pidfd, Signal::TERM) {
+                tracing::debug!(%error, "stopping a component");
+            }
+        }
+    }
 }
 
 impl Chain {
@@ -55,21 +93,36 @@ impl Chain {
     pub fn start(steps: &[Step], receipts: bool) -> Result<Chain, Fault> {
         let program =
             std::env::current_exe().map_err(|e| Fault::host("cannot find this executable", &e))?;
-        Chain::start_as(&program, steps, receipts)
+        Chain::start_as(&program, steps, receipts, Ends::Closed)
     }
 
-    /// As [`start`](Chain::start), with another executable.
-    pub fn start_as(program: &Path, steps: &[Step], receipts: bool) -> Result<Chain, Fault> {
+    /// As [`start`](Chain::start), with another executable, and with other ends.
+    pub fn start_as(
+        program: &Path,
+        steps: &[Step],
+        receipts: bool,
+        ends: Ends,
+    ) -> Result<Chain, Fault> {
         let mut chain = Chain { children: Vec::new(), receipts: None };
-        match chain.start_all(program, steps, receipts) {
+        match chain.start_all(program, steps, receipts, ends) {
             Ok(()) => Ok(chain),
             // Dropping the chain closes its pipes and ends those that were started.
             Err(error) => Err(Fault::host(format!("cannot start {}", as_shell(steps)), &error)),
         }
     }
 
-    fn start_all(&mut self, program: &Path, steps: &[Step], receipts: bool) -> io::Result<()> {
-        let mut input = Stdio::null();
+    fn start_all(
+        &mut self,
+        program: &Path,
+        steps: &[Step],
+        receipts: bool,
+        ends: Ends,
+    ) -> io::Result<()> {
+        let outer = || match ends {
+            Ends::Closed => Stdio::null(),
+            Ends::Ours => Stdio::inherit(),
+        };
+        let mut input = outer();
         let mut up: Option<PipeWriter> = None;
         if receipts {
             let (reader, writer) = io::pipe()?;
@@ -79,12 +132,13 @@ impl Chain {
             let last = at + 1 == steps.len();
             let mut command = Command::new(program);
             command.args(step).stdin(std::mem::replace(&mut input, Stdio::null()));
-            let mut mappings = Vec::new();
+            let (verdict, told) = io::pipe()?;
+            let mut mappings = vec![FdMapping { parent_fd: told.into(), child_fd: VERDICT }];
             if let Some(up) = up.take() {
                 mappings.push(FdMapping { parent_fd: OwnedFd::from(up), child_fd: RECEIPTS_UP });
             }
             if last {
-                command.stdout(Stdio::null());
+                command.stdout(outer());
             } else {
                 let (reader, writer) = io::pipe()?;
                 command.stdout(writer);
@@ -98,8 +152,9 @@ impl Chain {
             }
             let mapped = command.fd_mappings(mappings);
             mapped.map_err(|e| io::Error::other(e.to_string()))?;
-            let name = step.first().map(|name| name.to_string_lossy().into_owned());
-            self.children.push((name.unwrap_or_default(), command.spawn()?));
+            let who = step.first().map(|name| name.to_string_lossy().into_owned());
+            let who = who.unwrap_or_default();
+            self.children.push(Running { who, child: command.spawn()?, verdict });
             // The command holds our ends of the pipes; it goes here, so that they close.
         }
         Ok(())
@@ -115,31 +170,125 @@ impl Chain {
         // A reader that nobody empties must not make a component wait for us.
         self.receipts = None;
         let mut statuses = Vec::new();
-        for (name, child) in &mut self.children {
+        for Running { who, child, .. } in &mut self.children {
             let status = child.wait();
-            let status = status.map_err(|e| Fault::host(format!("cannot wait for {name}"), &e))?;
-            statuses.push((name.clone(), status));
+            let status = status.map_err(|e| Fault::host(format!("cannot wait for {who}"), &e))?;
+            statuses.push((who.clone(), status));
         }
         self.children.clear();
         Ok(statuses)
     }
-}
 
-impl Drop for Chain {
-    fn drop(&mut self) {
-        for (name, child) in &mut self.children {
-            let ended = child.kill().and_then(|()| child.wait());
-            if let Err(error) = ended {
-                tracing::debug!(%error, name, "ending a component");
+    /// What ends it.
+    pub fn stop(&self) -> Result<Stop, Fault> {
+        let pidfd = |running: &Running| {
+            let pid = Pid::from_child(&running.child);
+            pidfd_open(pid, PidfdFlags::empty())
+                .map_err(|e| Fault::host("cannot watch a component", &e.into()))
+        };
+        self.children.iter().map(pidfd).collect::<Result<_, _>>().map(Stop)
+    }
+
+    /// Waits for all and tells how each one ended, by its own account where it gave one. Once one gave
+    /// up the others have `grace` to end by themselves and, asked to, as much again.
+    pub fn wait_ended(mut self, grace: Duration) -> Result<Vec<Ended>, Fault> {
+        self.receipts = None;
+        let mut verdicts: Vec<Option<Verdict>> = self.children.iter().map(|_| None).collect();
+        let (mut deadline, mut asked): (Option<Instant>, bool) = (None, false);
+        while verdicts.iter().any(Option::is_none) {
+            let ready = self.ended_by(&verdicts, deadline)?;
+            for &at in &ready {
+                let verdict = self.children[at].verdict()?;
+                if verdict.is_err() {
+                    deadline.get_or_insert_with(|| Instant::now() + grace);
+                }
+                let was_made_to = asked && verdict.is_err();
+                verdicts[at] = Some(if was_made_to { late() } else { verdict });
+            }
+            if ready.is_empty() {
+                match std::mem::replace(&mut asked, true) {
+                    false => self.stop()?.stop(),
+                    true => self.kill(&verdicts),
+                }
+                deadline = Some(Instant::now() + grace);
+            }
+        }
+        let names = self.children.drain(..).map(|running| running.who);
+        let verdicts = verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(late));
+        Ok(names.zip(verdicts).map(|(who, verdict)| Ended { who, verdict }).collect())
+    }
+
+    /// Those without a verdict that have ended; none if the deadline passed first.
+    fn ended_by(
+        &self,
+        verdicts: &[Option<Verdict>],
+        deadline: Option<Instant>,
+    ) -> Result<Vec<usize>, Fault> {
+        let open: Vec<usize> = (0..verdicts.len()).filter(|&at| verdicts[at].is_none()).collect();
+        let mut fds: Vec<PollFd<'_>> =
+            open.iter().map(|&at| PollFd::new(&self.children[at].verdict, PollFlags::IN)).collect();
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(&mut fds, left.as_ref()) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => return self.ended_by(verdicts, deadline),
+            Err(error) => return Err(Fault::host("cannot wait for a component", &error.into())),
+        }
+        let ready = open.iter().zip(&fds).filter(|(_, fd)| !fd.revents().is_empty());
+        Ok(ready.map(|(&at, _)| at).collect())
+    }
+
+    fn kill(&mut self, verdicts: &[Option<Verdict>]) {
+        for (running, verdict) in self.children.iter_mut().zip(verdicts) {
+            if let (None, Err(error)) = (verdict, running.child.kill()) {
+                tracing::debug!(%error, who = running.who, "killing a component");
             }
         }
     }
 }
 
+impl Running {
+    fn verdict(&mut self) -> Result<Verdict, Fault> {
+        let who = &self.who;
+        let mut line = Vec::new();
+        let told = (&mut self.verdict).take(VERDICT_BYTES_MAX).read_to_end(&mut line);
+        told.map_err(|e| Fault::host(format!("cannot hear how {who} ended"), &e))?;
+        let status = self.child.wait();
+        let status = status.map_err(|e| Fault::host(format!("cannot wait for {who}"), &e))?;
+        Ok(serde_json::from_slice(&line).unwrap_or_else(|_| without_a_word(status)))
+    }
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        for Running { who, child, .. } in &mut self.children {
+            let ended = child.kill().and_then(|()| child.wait());
+            if let Err(error) = ended {
+                tracing::debug!(%error, who, "ending a component");
+            }
+        }
+    }
+}
+
+/// The verdict on a process that gave none: it was killed, or is no component of ours.
+fn without_a_word(status: ExitStatus) -> Verdict {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(0), _) => Ok(0),
+        (Some(1), _) => Ok(1),
+        (Some(code @ (2 | 100)), _) => {
+            Err(Fault::never(Blame::Operator, format!("ended with status {code}")))
+        }
+        (Some(code), _) => Err(Fault::later(Blame::Host, format!("ended with status {code}"))),
+        (None, Some(signal)) => {
+            Err(Fault::later(Blame::Host, format!("was killed by signal {signal}")))
+        }
+        (None, None) => Err(Fault::later(Blame::Host, status.to_string())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use super::*;
 
     fn shell(script: &str) -> Step {
@@ -155,7 +304,7 @@ mod tests {
             shell("sed s/pay/down/; exec >&-; sed s/re/RE/ <&4 >&3"),
             shell(&format!("cat > {}; echo receipt >&3", kept.display())),
         ];
-        let mut chain = Chain::start_as(Path::new("/bin/sh"), &steps, true).unwrap();
+        let mut chain = Chain::start_as(Path::new("/bin/sh"), &steps, true, Ends::Closed).unwrap();
         let mut receipts = String::new();
         chain.receipts().unwrap().read_to_string(&mut receipts).unwrap();
         let statuses = chain.wait().unwrap();
@@ -167,7 +316,7 @@ mod tests {
     #[test]
     fn each_status_is_told() {
         let steps = [shell("exit 3"), shell("cat >/dev/null; exit 0")];
-        let chain = Chain::start_as(Path::new("/bin/sh"), &steps, false).unwrap();
+        let chain = Chain::start_as(Path::new("/bin/sh"), &steps, false, Ends::Closed).unwrap();
         let codes: Vec<_> = chain.wait().unwrap().iter().map(|(_, s)| s.code()).collect();
         assert_eq!(codes, [Some(3), Some(0)]);
     }

@@ -5,8 +5,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Whose fault it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Blame {
     /// The cartridge.
     Medium,
@@ -42,7 +45,8 @@ impl fmt::Display for Blame {
 }
 
 /// Whether the same command may work another time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Retry {
     /// Exit 2: the command line is wrong.
     Usage,
@@ -53,7 +57,7 @@ pub enum Retry {
 }
 
 /// Why a component gave up, in one line, with what to do in another.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// Whose fault.
     pub blame: Blame,

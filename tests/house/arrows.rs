@@ -17,7 +17,11 @@ const MODULES: &[(&str, &[&str])] = &[
     ("library", &["stream", "list", "volume"]),
     ("parts", &["accounts", "stream", "list", "only", "pax", "volume", "library"]),
     ("demo", &["stream", "list", "plumb"]),
-    ("cli", &["stream", "list", "only", "pax", "volume", "plumb", "library", "parts", "demo"]),
+    ("glue", &["stream", "plumb"]),
+    (
+        "cli",
+        &["stream", "list", "only", "pax", "volume", "plumb", "library", "parts", "demo", "glue"],
+    ),
 ];
 
 /// Arrows that point the wrong way and wait to be turned round. None may be added.

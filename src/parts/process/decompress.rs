@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::codec::{ChunkHeader, Codec, HEADER_BYTES, codec};
+use super::translate::Translation;
 use crate::list::Line;
 use crate::stream::block::{BLOCK_BYTES, Pool};
 use crate::stream::{Begin, Blame, End, Fault, Item, Outlet, Process, Receipt, Upward};
@@ -32,6 +33,7 @@ pub struct Decompress {
     /// Plain bytes put.
     put: u64,
     wanted: Option<VecDeque<Range<u64>>>,
+    translation: Option<Translation>,
 }
 
 impl Default for Decompress {
@@ -54,7 +56,13 @@ impl Decompress {
             output: 0,
             put: 0,
             wanted: None,
+            translation: None,
         }
+    }
+
+    /// Keeps what it takes to translate receipts if they are to come.
+    pub fn expecting_receipts(self, receipts: bool) -> Decompress {
+        Decompress { translation: receipts.then(Translation::default), ..self }
     }
 
     fn begin(&mut self, mut begin: Begin) -> Result<Item, Fault> {
@@ -140,6 +148,9 @@ impl Decompress {
         self.packed.clear();
         self.plain = plain;
         self.output = end;
+        if let Some(translation) = self.translation.as_mut().filter(|_| !self.partial) {
+            translation.chunk(self.input, end);
+        }
         Ok(())
     }
 
@@ -254,8 +265,10 @@ impl Process for Decompress {
         }
     }
 
-    /// Plain bytes cannot be named by compressed offsets once their chunks are gone.
-    fn receipt(&mut self, _receipt: Receipt, _up: &mut dyn Upward) -> Result<(), Fault> {
-        Ok(())
+    fn receipt(&mut self, receipt: Receipt, up: &mut dyn Upward) -> Result<(), Fault> {
+        match &mut self.translation {
+            Some(translation) => translation.receipt(&receipt, up),
+            None => Ok(()),
+        }
     }
 }

@@ -1,16 +1,16 @@
-//! Receipts in compressed offsets become receipts in plain offsets.
+//! Receipts in offsets of what a component puts become receipts in those of what it takes.
 //!
 //! Owns the chunks that are not durable yet: 16 bytes each, so a sink that syncs every few GiB costs
-//! kilobytes and one that syncs once at the end of a terabyte costs 16 MiB. A chunk is durable when
-//! its last compressed byte is; it is read from the block that holds its first.
+//! kilobytes and one that syncs once at the end of a terabyte costs 16 MiB. A chunk of the input is
+//! durable when the last byte of what became of it is; it is read from the block that holds the first.
 
 use std::collections::VecDeque;
 
 use crate::stream::{Fault, Place, Receipt, Runs, Upward};
 
 struct Chunk {
-    plain_end: u64,
-    packed_end: u64,
+    input_end: u64,
+    output_end: u64,
 }
 
 /// Where a chunk starts.
@@ -19,11 +19,11 @@ type Start = (u64, Place);
 #[derive(Default)]
 pub(super) struct Translation {
     waiting: VecDeque<Chunk>,
-    /// Plain bytes receipted.
-    plain: u64,
-    /// Where the first waiting chunk starts, compressed.
-    packed: u64,
-    /// Compressed bytes receipted.
+    /// Input bytes receipted.
+    input: u64,
+    /// Where what became of the first waiting chunk starts.
+    output: u64,
+    /// Output bytes receipted.
     covered: u64,
     /// Where the first waiting chunk starts on the medium, once that is durable.
     start: Option<Start>,
@@ -31,8 +31,8 @@ pub(super) struct Translation {
 
 impl Translation {
     /// A chunk was made: where it ends in the input and in the output.
-    pub(super) fn chunk(&mut self, plain_end: u64, packed_end: u64) {
-        self.waiting.push_back(Chunk { plain_end, packed_end });
+    pub(super) fn chunk(&mut self, input_end: u64, output_end: u64) {
+        self.waiting.push_back(Chunk { input_end, output_end });
     }
 
     /// Passes on what `receipt` makes durable, a receipt for each medium that chunks start on.
@@ -47,47 +47,47 @@ impl Translation {
         let mut run: Option<(Place, u64, Runs)> = None;
         while let Some((place, from, to, block)) = self.next_durable(receipt)? {
             if let Some((earlier, first, runs)) = run.take_if(|(earlier, ..)| *earlier != place) {
-                up.receipt(in_plain_bytes(receipt, earlier, first, from, runs))?;
+                up.receipt(in_input_bytes(receipt, earlier, first, from, runs))?;
             }
             let (_, _, runs) = run.get_or_insert_with(|| (place, from, Runs::new()));
             runs.add(from, to, block);
         }
         match run {
             Some((place, from, runs)) => {
-                up.receipt(in_plain_bytes(receipt, place, from, self.plain, runs))
+                up.receipt(in_input_bytes(receipt, place, from, self.input, runs))
             }
             None => Ok(()),
         }
     }
 
-    /// Takes the first waiting chunk if all of it is durable: place, plain range, block.
+    /// Takes the first waiting chunk if all of it is durable: place, input range, block.
     fn next_durable(&mut self, receipt: &Receipt) -> Result<Option<(Place, u64, u64, u64)>, Fault> {
         let Some(chunk) = self.waiting.front() else { return Ok(None) };
-        if self.start.is_none() && self.packed < self.covered {
-            self.start = Some(start_of(self.packed, receipt)?);
+        if self.start.is_none() && self.output < self.covered {
+            self.start = Some(start_of(self.output, receipt)?);
         }
-        if chunk.packed_end > self.covered {
+        if chunk.output_end > self.covered {
             return Ok(None);
         }
         let Some((block, place)) = self.start.take() else { return Ok(None) };
-        let (from, to) = (self.plain, chunk.plain_end);
-        (self.plain, self.packed) = (to, chunk.packed_end);
+        let (from, to) = (self.input, chunk.input_end);
+        (self.input, self.output) = (to, chunk.output_end);
         self.waiting.pop_front();
         Ok(Some((place, from, to, block)))
     }
 }
 
-fn start_of(packed: u64, receipt: &Receipt) -> Result<Start, Fault> {
+fn start_of(output: u64, receipt: &Receipt) -> Result<Start, Fault> {
     // Extents are in order: the last that starts at or before the byte is the one that may hold it.
-    let after = receipt.extents.partition_point(|e| e.from <= packed);
-    let extent = after.checked_sub(1).and_then(|last| receipt.extents[last].block_of(packed));
+    let after = receipt.extents.partition_point(|e| e.from <= output);
+    let extent = after.checked_sub(1).and_then(|last| receipt.extents[last].block_of(output));
     match extent {
         Some(block) => Ok((block, receipt.place.clone())),
-        None => Err(Fault::stream(format!("a receipt does not say where byte {packed} lies"))),
+        None => Err(Fault::stream(format!("a receipt does not say where byte {output} lies"))),
     }
 }
 
-fn in_plain_bytes(receipt: &Receipt, place: Place, from: u64, to: u64, runs: Runs) -> Receipt {
+fn in_input_bytes(receipt: &Receipt, place: Place, from: u64, to: u64, runs: Runs) -> Receipt {
     Receipt {
         stream: receipt.stream,
         from,

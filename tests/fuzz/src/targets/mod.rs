@@ -6,6 +6,7 @@
 mod archive;
 mod devices;
 mod entries;
+mod recipes;
 pub mod repair;
 mod replies;
 mod restore;
@@ -39,6 +40,7 @@ pub const ALL: &[Target] = &[
     target("restore", restore::restore, repair::archive),
     target("record", entries::record, repair::archive),
     target("patterns", entries::patterns, repair::nothing),
+    target("recipe", recipes::recipe, repair::nothing),
     target("frames", streams::frames, repair::frames),
     target("lines", streams::lines, repair::nothing),
     target("receipt", streams::receipt, repair::nothing),
