@@ -18,6 +18,7 @@ fn items() -> Vec<Item> {
         layers: vec!["zstd".into(), "age".into()],
         created_s: 1_700_000_000,
         partial: true,
+        heads: Vec::new(),
     };
     let data = |offset, bytes: &[u8]| Item::Data { offset, block: Block::copy_of(bytes) };
     vec![

@@ -8,7 +8,7 @@ use super::filesys::SrcFilesys;
 use super::filesys_sink::SinkFilesys;
 use super::tape::{SinkTape, SrcTape};
 
-use super::{Done, layer, raw, record};
+use super::{Done, layer, raw, record, secret};
 use crate::glue::{Described, Role};
 use crate::parts::process::decompress::Decompress;
 use crate::parts::sink::null::Null;
@@ -40,6 +40,12 @@ pub(super) enum Component {
     /// Undo proc_compress
     #[command(name = "proc_decompress")]
     ProcDecompress,
+    /// Encrypt a stream so that only its recipients can read it
+    #[command(name = "proc_encrypt")]
+    ProcEncrypt(secret::ProcEncrypt),
+    /// Undo proc_encrypt
+    #[command(name = "proc_decrypt")]
+    ProcDecrypt(secret::ProcDecrypt),
     /// Keep the list of what is in a stream and where it lies
     #[command(name = "proc_record")]
     ProcRecord(record::ProcRecord),
@@ -71,6 +77,8 @@ impl Component {
             Component::SrcFile(_) => "src_file",
             Component::ProcCompress(_) => "proc_compress",
             Component::ProcDecompress => "proc_decompress",
+            Component::ProcEncrypt(_) => "proc_encrypt",
+            Component::ProcDecrypt(_) => "proc_decrypt",
             Component::ProcRecord(_) => "proc_record",
             Component::ProcVerify(_) => "proc_verify",
             Component::SinkFile(_) => "sink_file",
@@ -116,6 +124,8 @@ impl Component {
             Component::SrcFile(args) => source(args.source()),
             Component::ProcCompress(args) => process(args.process(receipts)?),
             Component::ProcDecompress => process(Decompress::new().expecting_receipts(receipts)),
+            Component::ProcEncrypt(args) => process(args.process(receipts)?),
+            Component::ProcDecrypt(args) => process(args.process(receipts)?),
             Component::ProcRecord(args) => process(args.process(receipts)?),
             Component::ProcVerify(args) => process(args.process()?),
             Component::SinkFile(args) => sink(args.sink()),

@@ -11,11 +11,13 @@ mod drive;
 mod filesys;
 mod filesys_sink;
 mod glue;
+mod key;
 mod layer;
 mod library;
 mod list;
 mod raw;
 mod record;
+mod secret;
 mod table;
 mod tape;
 
@@ -51,6 +53,8 @@ enum Command {
     Drive(drive::Drive),
     Demo(demo::DemoArgs),
     Glue(glue::GlueArgs),
+    #[command(subcommand)]
+    Key(key::Key),
 }
 
 /// What a command came to, when it came to an end.
@@ -96,6 +100,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::Drive(drive) => (drive.name(), drive.run()),
         Command::Demo(demo) => ("demo", demo.run()),
         Command::Glue(glue) => ("glue", glue.run()),
+        Command::Key(key) => ("key", key.run()),
     };
     report(name, result)
 }

@@ -150,7 +150,8 @@ fn write_all(to: &mut impl Write, frame: &[u8]) -> Result<(), Fault> {
 impl<W: Write> Outlet for FrameWriter<W> {
     fn put(&mut self, item: Item) -> Result<(), Fault> {
         match item {
-            Item::Begin(begin) => self.send_coded(Kind::Begin, 0, &begin),
+            Item::Begin(begin) if begin.heads.is_empty() => self.send_coded(Kind::Begin, 0, &begin),
+            Item::Begin(begin) => self.send_coded(Kind::Begin, 0, &(&begin, &begin.heads)),
             Item::Data { offset, mut block } => {
                 let header = Header::encode(Kind::Data, offset, block.data());
                 self.chain.update(&header);
@@ -260,6 +261,14 @@ impl<R: Read> FrameReader<R> {
         Ok(Item::End(End { bytes: self.bytes, skipped: wire.skipped }))
     }
 
+    fn begin(&self, payload: &[u8]) -> Result<Begin, Fault> {
+        match postcard::take_from_bytes::<Begin>(payload) {
+            Ok((begin, [])) => Ok(begin),
+            Ok((begin, heads)) => Ok(Begin { heads: self.decode(heads)?, ..begin }),
+            Err(_) => Err(self.damaged("a frame cannot be decoded")),
+        }
+    }
+
     fn decode<'a, T: Deserialize<'a>>(&self, payload: &'a [u8]) -> Result<T, Fault> {
         match postcard::take_from_bytes(payload) {
             Ok((value, [])) => Ok(value),
@@ -271,7 +280,7 @@ impl<R: Read> FrameReader<R> {
         let payload = block.data();
         match (&self.state, header.kind) {
             (State::Start, Kind::Begin) => {
-                let begin: Begin = self.decode(payload)?;
+                let begin = self.begin(payload)?;
                 self.state = State::Running;
                 self.partial = begin.partial;
                 Ok(Item::Begin(begin))
@@ -318,7 +327,8 @@ mod tests {
     fn sample() -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut out = FrameWriter::new(&mut bytes);
-        let begin = Begin { name: "n".into(), kind: "raw".into(), ..Begin::default() };
+        let heads = vec![(1, b"head".to_vec())];
+        let begin = Begin { name: "n".into(), kind: "raw".into(), heads, ..Begin::default() };
         out.put(Item::Begin(begin)).unwrap();
         out.put(Item::Data { offset: 0, block: Block::copy_of(b"hello ") }).unwrap();
         out.put(Item::Mark(b"~ 1 0 0\n".to_vec())).unwrap();

@@ -48,6 +48,10 @@ pub struct Begin {
     pub kind: String,
     /// Transformations applied, innermost first: `["zstd"]`. Empty: the payload itself.
     pub layers: Vec<String>,
+    /// What a reader of any piece of the stream needs to take a layer off, where the layer has such a
+    /// thing: the layer's number from 1, and the bytes. In a frame they follow the rest, if there are any.
+    #[serde(skip)]
+    pub heads: Vec<(u8, Vec<u8>)>,
     /// When the source started, seconds since the epoch, told by the plumber.
     pub created_s: i64,
     /// True when only chosen ranges of the stream follow, so that offsets may jump forward.

@@ -2,6 +2,8 @@
 //!
 //! Owns the text of the `B`, `S` and `E` blocks (`docs/format.md` section 5).
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use uuid::Uuid;
 
 use super::text::{Reader, Writer};
@@ -37,6 +39,9 @@ impl PartBegin {
             .line("from", self.from)
             .line("volume-tag", &self.volume_tag)
             .line("volume-id", self.volume_id);
+        let lines = self.stream.heads.iter().fold(lines, |lines, (layer, head)| {
+            lines.line(&format!("head-{layer}"), BASE64_STANDARD.encode(head))
+        });
         match self.after_cut {
             Some(address) => lines.line("after-cut", address).done(),
             None => lines.done(),
@@ -47,12 +52,22 @@ impl PartBegin {
     pub fn parse(payload: &[u8]) -> Result<PartBegin, String> {
         let lines = Reader::new(payload)?;
         let layers = lines.text("layers")?;
+        let layers: Vec<String> =
+            layers.split(',').filter(|l| !l.is_empty()).map(String::from).collect();
+        let mut heads = Vec::new();
+        for layer in (1..=u8::MAX).take(layers.len()) {
+            if let Some(head) = lines.optional(&format!("head-{layer}"))? {
+                let head = BASE64_STANDARD.decode(head);
+                heads.push((layer, head.map_err(|_| format!("`head-{layer}` is not base64"))?));
+            }
+        }
         Ok(PartBegin {
             stream: Begin {
                 stream: StreamId(lines.value("stream-id")?),
                 name: lines.text("name")?,
                 kind: lines.text("kind")?,
-                layers: layers.split(',').filter(|l| !l.is_empty()).map(String::from).collect(),
+                layers,
+                heads,
                 created_s: lines.value("stream-created")?,
                 partial: false,
             },
@@ -192,6 +207,7 @@ mod tests {
                 name: "host /srv\nnext".into(),
                 kind: "pax".into(),
                 layers: vec!["zstd".into(), "age".into()],
+                heads: vec![(2, b"a head\n\x00\xff".to_vec())],
                 created_s: -5,
                 partial: false,
             },

@@ -4,12 +4,9 @@
 //! jump leads to the start of a chunk. Wanted ranges of its output's depth are consumed and nothing
 //! outside them is put. Trusts no length: a chunk is checked before memory is taken for it.
 
-use std::collections::VecDeque;
-use std::ops::Range;
-
 use super::codec::{ChunkHeader, Codec, HEADER_BYTES, codec};
 use super::translate::Translation;
-use crate::list::Line;
+use super::wants::Wants;
 use crate::stream::block::{BLOCK_BYTES, Pool};
 use crate::stream::{Begin, Blame, End, Fault, Item, Outlet, Process, Receipt, Upward};
 
@@ -32,7 +29,7 @@ pub struct Decompress {
     output: u64,
     /// Plain bytes put.
     put: u64,
-    wanted: Option<VecDeque<Range<u64>>>,
+    wants: Wants,
     translation: Option<Translation>,
 }
 
@@ -55,7 +52,7 @@ impl Decompress {
             input: 0,
             output: 0,
             put: 0,
-            wanted: None,
+            wants: Wants::default(),
             translation: None,
         }
     }
@@ -135,7 +132,7 @@ impl Decompress {
         let mut plain = std::mem::take(&mut self.plain);
         plain.resize(header.plain as usize, 0);
         self.nothing_wanted_before(header.offset)?;
-        let ranges = self.wanted_in(header.offset..end);
+        let ranges = self.wants.within(header.offset..end);
         if !ranges.is_empty() {
             let codec = self.codec.as_mut().expect("a stream starts with its begin");
             let unpacked = codec.unpack(&self.packed[HEADER_BYTES..], &mut plain);
@@ -156,31 +153,12 @@ impl Decompress {
 
     /// A wanted byte between what was seen and `next` would be lost without a word.
     fn nothing_wanted_before(&self, next: u64) -> Result<(), Fault> {
-        let first = self.wanted.as_ref().and_then(VecDeque::front);
-        match first.map(|range| range.start.max(self.output)) {
-            Some(byte) if byte < next => {
+        match self.wants.passed_over(self.output, next) {
+            Some(byte) => {
                 Err(self.damaged(&format!("byte {byte} of what it holds is wanted and missing")))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
-    }
-
-    /// The parts of `chunk` that are wanted. Ranges that end in it are forgotten.
-    fn wanted_in(&mut self, chunk: Range<u64>) -> Vec<Range<u64>> {
-        let Some(wanted) = &mut self.wanted else { return vec![chunk] };
-        let mut parts = Vec::new();
-        while let Some(range) = wanted.front().filter(|r| r.start < chunk.end) {
-            let part = range.start.max(chunk.start)..range.end.min(chunk.end);
-            let lasts = range.end > chunk.end;
-            if part.start < part.end {
-                parts.push(part);
-            }
-            if lasts {
-                break;
-            }
-            wanted.pop_front();
-        }
-        parts
     }
 
     fn send(&mut self, mut offset: u64, bytes: &[u8], out: &mut dyn Outlet) -> Result<(), Fault> {
@@ -194,63 +172,10 @@ impl Decompress {
         Ok(())
     }
 
-    /// Takes the wants of our depth out of a mark and puts the rest.
-    fn mark(&mut self, lines: Vec<u8>, out: &mut dyn Outlet) -> Result<(), Fault> {
-        let mut rest = Vec::with_capacity(lines.len());
-        for line in lines.split_inclusive(|&b| b == b'\n') {
-            match want(line)? {
-                Some((depth, range)) if depth == self.depth => self.want(range)?,
-                _ => rest.extend_from_slice(line),
-            }
-        }
-        match rest.is_empty() {
-            true => Ok(()),
-            false => out.put(Item::Mark(rest)),
-        }
-    }
-
-    /// Wanted ranges come in order; those that touch or overlap become one.
-    fn want(&mut self, range: Range<u64>) -> Result<(), Fault> {
-        if !self.partial {
-            return Err(Fault::stream("a range is wanted of a stream that is not partial"));
-        }
-        if range.start < self.output || range.start >= range.end {
-            let (from, to) = (range.start, range.end);
-            return Err(Fault::stream(format!(
-                "bytes {from} to {to} are wanted too late or empty"
-            )));
-        }
-        let wanted = self.wanted.get_or_insert_default();
-        match wanted.back_mut() {
-            Some(last) if range.start < last.start => {
-                Err(Fault::stream(format!("wanted ranges are out of order at {}", range.start)))
-            }
-            Some(last) if range.start <= last.end => {
-                last.end = last.end.max(range.end);
-                Ok(())
-            }
-            _ => {
-                wanted.push_back(range);
-                Ok(())
-            }
-        }
-    }
-
     fn end(&mut self, end: End, out: &mut dyn Outlet) -> Result<(), Fault> {
         self.between_chunks()?;
         self.nothing_wanted_before(u64::MAX)?;
         out.put(Item::End(End { bytes: self.put, ..end }))
-    }
-}
-
-fn want(line: &[u8]) -> Result<Option<(u8, Range<u64>)>, Fault> {
-    if line.first() != Some(&b'?') {
-        return Ok(None);
-    }
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    match Line::parse(line).map_err(Fault::stream)? {
-        Line::Want { depth, from, to } => Ok(Some((depth, from..to))),
-        _ => Ok(None),
     }
 }
 
@@ -259,7 +184,10 @@ impl Process for Decompress {
         match item {
             Item::Begin(begin) => out.put(self.begin(begin)?),
             Item::Data { offset, block } => self.take(offset, block.data(), out),
-            Item::Mark(lines) => self.mark(lines, out),
+            Item::Mark(lines) => {
+                let seen = self.partial.then_some(self.output);
+                self.wants.mark(&lines, self.depth, seen, out)
+            }
             Item::End(end) => self.end(end, out),
             item @ Item::Abort(_) => out.put(item),
         }

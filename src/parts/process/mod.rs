@@ -1,5 +1,6 @@
 //! Processors change or watch streams.
 
+pub mod age;
 pub mod codec;
 pub mod compress;
 pub mod decompress;
@@ -7,3 +8,4 @@ pub(crate) mod entries;
 pub mod record;
 mod translate;
 pub mod verify;
+mod wants;

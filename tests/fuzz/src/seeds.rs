@@ -125,6 +125,7 @@ fn begin(layers: &[&str], partial: bool) -> Begin {
         name: "host:/home".into(),
         kind: "pax".into(),
         layers: layers.iter().map(|&layer| layer.into()).collect(),
+        heads: Vec::new(),
         created_s: 1_700_000_000,
         partial,
     }

@@ -10,6 +10,7 @@ mod recipes;
 pub mod repair;
 mod replies;
 mod restore;
+mod sealed;
 mod streams;
 mod tape;
 
@@ -44,6 +45,7 @@ pub const ALL: &[Target] = &[
     target("frames", streams::frames, repair::frames),
     target("lines", streams::lines, repair::nothing),
     target("receipt", streams::receipt, repair::nothing),
+    target("age", sealed::age, repair::nothing),
     target("chunks", streams::chunks, repair::chunks),
     target("block", tape::block, repair::block),
     target("label", tape::label, repair::label),

@@ -1,0 +1,279 @@
+//! `proc_decrypt`: takes the layer `age` off.
+//!
+//! Owns the way from sealed chunks to plain bytes, for whole streams and for partial ones, where a jump
+//! leads to the start of a chunk. Not a byte of a chunk is put before its tag was right. Of a whole
+//! stream order, length and end are authenticated; of a partial one each chunk and its place, but not
+//! where the stream ends.
+
+use age::Identity;
+use age_core::format::FileKey;
+
+use super::super::translate::Translation;
+use super::super::wants::Wants;
+use super::payload::{NONCE_BYTES, PayloadKey, Which};
+use super::{CHUNK_BYTES, LAYER, SEALED_BYTES, TAG_BYTES, header};
+use crate::stream::block::Pool;
+use crate::stream::{Begin, Blame, End, Fault, Item, Outlet, Process, Receipt, Upward};
+
+/// Blocks in flight.
+const POOL_BLOCKS: usize = 4;
+
+/// Takes encryption off.
+pub struct Decrypt {
+    identities: Vec<Box<dyn Identity + Send + Sync>>,
+    key: Option<PayloadKey>,
+    depth: u8,
+    partial: bool,
+    /// What the stream's begin says its head is.
+    told: Option<Vec<u8>>,
+    head_bytes: u64,
+    /// The head, or the chunk, being gathered.
+    sealed: Vec<u8>,
+    pool: Pool,
+    /// Encrypted offset of the next byte.
+    input: u64,
+    /// One past the last plain byte seen.
+    output: u64,
+    put: u64,
+    wants: Wants,
+    translation: Option<Translation>,
+}
+
+impl Decrypt {
+    /// Decrypts with the first of `identities` that is a recipient.
+    pub fn new(identities: Vec<Box<dyn Identity + Send + Sync>>) -> Decrypt {
+        Decrypt {
+            identities,
+            key: None,
+            depth: 0,
+            partial: false,
+            told: None,
+            head_bytes: 0,
+            sealed: Vec::new(),
+            pool: Pool::new(CHUNK_BYTES, POOL_BLOCKS),
+            input: 0,
+            output: 0,
+            put: 0,
+            wants: Wants::default(),
+            translation: None,
+        }
+    }
+
+    /// Keeps what it takes to translate receipts if they are to come.
+    pub fn expecting_receipts(self, receipts: bool) -> Decrypt {
+        Decrypt { translation: receipts.then(Translation::default), ..self }
+    }
+
+    fn begin(&mut self, mut begin: Begin) -> Result<Item, Fault> {
+        let wrong = |what: String| Fault::never(Blame::Operator, what);
+        match begin.layers.pop() {
+            Some(layer) if layer == LAYER => {}
+            Some(layer) => {
+                return Err(wrong(format!("cannot decrypt: the outermost layer is {layer}")));
+            }
+            None => {
+                return Err(wrong(format!("cannot decrypt {}: it has no layers", begin.name)));
+            }
+        }
+        self.depth = u8::try_from(begin.layers.len())
+            .map_err(|_| wrong("the stream has too many layers".into()))?;
+        self.partial = begin.partial;
+        let ours = begin.heads.iter().position(|(layer, _)| *layer == self.depth + 1);
+        self.told = ours.map(|at| begin.heads.swap_remove(at).1);
+        match (self.partial, &self.told) {
+            (true, None) => {
+                Err(Fault::stream("the stream does not bring the head of its encryption"))
+            }
+            (true, Some(head)) => {
+                let head = head.clone();
+                let length = header::length(&head)?.filter(|n| n + NONCE_BYTES == head.len());
+                let length = length.ok_or_else(|| {
+                    Fault::stream("the head of the stream's encryption has the wrong length")
+                })?;
+                self.unlock(&head, length)?;
+                Ok(Item::Begin(begin))
+            }
+            (false, _) => Ok(Item::Begin(begin)),
+        }
+    }
+
+    fn unlock(&mut self, head: &[u8], header_bytes: usize) -> Result<(), Fault> {
+        let (header, nonce) = head.split_at(header_bytes);
+        let key: FileKey = header::open(header, &self.identities)?;
+        let nonce = nonce.try_into().map_err(|_| Fault::stream("the nonce is cut"))?;
+        self.key = Some(PayloadKey::new(&key, nonce)?);
+        self.head_bytes = head.len() as u64;
+        Ok(())
+    }
+
+    fn damaged(&self, what: &str) -> Fault {
+        let at = self.input - self.sealed.len() as u64;
+        Fault::stream(format!("the encrypted stream is damaged at byte {at}: {what}"))
+    }
+
+    fn take(&mut self, at: u64, bytes: &[u8], out: &mut dyn Outlet) -> Result<(), Fault> {
+        let mut bytes = bytes;
+        if at != self.input {
+            self.rest(out)?;
+            self.input = at;
+        }
+        while !bytes.is_empty() {
+            // The head is in the way only where a partial stream starts at its beginning.
+            let missing = match &self.key {
+                None => self.head_missing()?,
+                Some(_) if self.input < self.head_bytes => self.skip_head(bytes.len())?,
+                Some(_) => self.chunk_missing(out)?,
+            };
+            let (some, more) = bytes.split_at(bytes.len().min(missing));
+            let is_head = self.key.is_some() && self.input < self.head_bytes;
+            if !is_head {
+                self.sealed.extend_from_slice(some);
+            }
+            self.input += some.len() as u64;
+            bytes = more;
+            self.try_head()?;
+        }
+        Ok(())
+    }
+
+    fn skip_head(&self, available: usize) -> Result<usize, Fault> {
+        match self.sealed.is_empty() {
+            true => Ok(usize::try_from(self.head_bytes - self.input).unwrap_or(available)),
+            false => Err(self.damaged("a chunk is followed by the head")),
+        }
+    }
+
+    /// One byte at a time would do; a line of the header at a time is as safe, as a nonce follows.
+    fn head_missing(&self) -> Result<usize, Fault> {
+        match header::length(&self.sealed)? {
+            Some(length) => Ok(length + NONCE_BYTES - self.sealed.len()),
+            None => Ok(1),
+        }
+    }
+
+    fn try_head(&mut self) -> Result<(), Fault> {
+        if self.key.is_some() {
+            return Ok(());
+        }
+        let Some(length) = header::length(&self.sealed)? else { return Ok(()) };
+        if self.sealed.len() < length + NONCE_BYTES {
+            return Ok(());
+        }
+        let head = std::mem::take(&mut self.sealed);
+        if self.told.as_ref().is_some_and(|told| *told != head) {
+            return Err(Fault::stream("the stream begins with another head than it was told to"));
+        }
+        self.unlock(&head, length)
+    }
+
+    /// Bytes the chunk being gathered still lacks. A chunk that is full is opened when it is known that
+    /// more follows it, as the last one is sealed in another way.
+    fn chunk_missing(&mut self, out: &mut dyn Outlet) -> Result<usize, Fault> {
+        if self.sealed.is_empty() && !self.is_at_a_chunk() {
+            return Err(self.damaged("it goes on in the middle of a chunk"));
+        }
+        if self.sealed.len() == SEALED_BYTES {
+            self.open(false, out)?;
+        }
+        Ok(SEALED_BYTES - self.sealed.len())
+    }
+
+    fn is_at_a_chunk(&self) -> bool {
+        (self.input - self.head_bytes).is_multiple_of(SEALED_BYTES as u64)
+    }
+
+    /// What was gathered before a jump or the end.
+    fn rest(&mut self, out: &mut dyn Outlet) -> Result<(), Fault> {
+        if self.key.is_none() {
+            return Err(self.damaged("it is cut in its head"));
+        }
+        match (self.sealed.is_empty(), self.partial) {
+            (true, true) => Ok(()),
+            (true, false) => Err(self.damaged("it is cut: its last chunk is missing")),
+            (false, false) => self.open(true, out),
+            // A full chunk may be the last one or not; nobody told where the stream ends.
+            (false, true) if self.sealed.len() == SEALED_BYTES => {
+                let copy = self.sealed.clone();
+                self.open(false, out).or_else(|_| {
+                    self.sealed = copy;
+                    self.open(true, out)
+                })
+            }
+            (false, true) => self.open(true, out),
+        }
+    }
+
+    fn open(&mut self, last: bool, out: &mut dyn Outlet) -> Result<(), Fault> {
+        let mut sealed = std::mem::take(&mut self.sealed);
+        let start = self.input - self.head_bytes - sealed.len() as u64;
+        let number = start / SEALED_BYTES as u64;
+        let offset = number * CHUNK_BYTES as u64;
+        let key = self.key.as_ref().expect("chunks come after the head");
+        let is_empty_tail = last && number > 0 && sealed.len() == TAG_BYTES;
+        let plain = key.open(Which { number, last }, &mut sealed).filter(|_| !is_empty_tail);
+        let Some(plain) = plain else {
+            let kept = sealed.len() as u64;
+            let what = "a chunk was changed, moved or cut off, or is not where the stream ends";
+            return Err(Fault::stream(format!(
+                "the encrypted stream is damaged at byte {}: {what}",
+                self.input - kept
+            )));
+        };
+        let end = offset + plain.len() as u64;
+        if let Some(byte) = self.wants.passed_over(self.output, offset) {
+            return Err(
+                self.damaged(&format!("byte {byte} of what it holds is wanted and missing"))
+            );
+        }
+        for range in self.wants.within(offset..end) {
+            let local = |at: u64| (at - offset) as usize;
+            let piece = &plain[local(range.start)..local(range.end)];
+            if piece.is_empty() {
+                continue;
+            }
+            let mut block = self.pool.take();
+            block.append(piece);
+            self.put += piece.len() as u64;
+            out.put(Item::Data { offset: range.start, block })?;
+        }
+        self.output = end;
+        if let Some(translation) = self.translation.as_mut().filter(|_| !self.partial) {
+            translation.chunk(self.input, end);
+        }
+        sealed.clear();
+        self.sealed = sealed;
+        Ok(())
+    }
+
+    fn end(&mut self, end: End, out: &mut dyn Outlet) -> Result<(), Fault> {
+        self.rest(out)?;
+        if let Some(byte) = self.wants.passed_over(self.output, u64::MAX) {
+            return Err(
+                self.damaged(&format!("byte {byte} of what it holds is wanted and missing"))
+            );
+        }
+        out.put(Item::End(End { bytes: self.put, ..end }))
+    }
+}
+
+impl Process for Decrypt {
+    fn item(&mut self, item: Item, out: &mut dyn Outlet) -> Result<(), Fault> {
+        match item {
+            Item::Begin(begin) => out.put(self.begin(begin)?),
+            Item::Data { offset, block } => self.take(offset, block.data(), out),
+            Item::Mark(lines) => {
+                let seen = self.partial.then_some(self.output);
+                self.wants.mark(&lines, self.depth, seen, out)
+            }
+            Item::End(end) => self.end(end, out),
+            item @ Item::Abort(_) => out.put(item),
+        }
+    }
+
+    fn receipt(&mut self, receipt: Receipt, up: &mut dyn Upward) -> Result<(), Fault> {
+        match &mut self.translation {
+            Some(translation) => translation.receipt(&receipt, up),
+            None => Ok(()),
+        }
+    }
+}
