@@ -285,6 +285,38 @@ fn receipts_are_translated_both_ways() {
 }
 
 #[test]
+fn receipts_may_come_at_any_moment() {
+    let identity = x25519::Identity::generate();
+    let data = noise(40 * CHUNK + 9);
+    for every in [1, 3, 7] {
+        let mut encrypt = Encrypt::new(vec![Box::new(identity.to_public())], true).unwrap();
+        let (mut seen, mut top) = (Seen::default(), Heard::default());
+        let mut covered = 0;
+        let mut receipt = |encrypt: &mut Encrypt, to: u64| {
+            let extents =
+                vec![tapioca::stream::Extent { from: covered, to, block: covered, stride: 1 }];
+            let place = Place { medium: "M".into(), volume: None, partition: 0 };
+            let (grade, digest) = ("on tape".into(), String::new());
+            let from = std::mem::replace(&mut covered, to);
+            let receipt =
+                Receipt { stream: Default::default(), from, to, grade, place, extents, digest };
+            encrypt.receipt(receipt, &mut top).unwrap();
+        };
+        encrypt.item(Item::Begin(Begin::default()), &mut seen).unwrap();
+        for (nth, bytes) in data.chunks(50_000).enumerate() {
+            let offset = (nth * 50_000) as u64;
+            encrypt.item(Item::Data { offset, block: Block::copy_of(bytes) }, &mut seen).unwrap();
+            if nth % every == 0 {
+                receipt(&mut encrypt, seen.data.len() as u64);
+            }
+        }
+        encrypt.item(Item::End(End { bytes: data.len() as u64, skipped: 0 }), &mut seen).unwrap();
+        receipt(&mut encrypt, seen.data.len() as u64);
+        assert_eq!(top.0.iter().map(|r| r.to - r.from).sum::<u64>(), data.len() as u64);
+    }
+}
+
+#[test]
 fn one_file_comes_back_from_a_sealed_tape_and_from_the_rest_of_a_set() {
     let dir = Dir::new();
     dir.ok("$t key new k >k.pub; mkdir tree; for n in $(seq 60); do head -c 300000 /dev/urandom >tree/f$n; done");

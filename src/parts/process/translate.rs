@@ -62,10 +62,11 @@ impl Translation {
 
     /// Takes the first waiting chunk if all of it is durable: place, input range, block.
     fn next_durable(&mut self, receipt: &Receipt) -> Result<Option<(Place, u64, u64, u64)>, Fault> {
-        let Some(chunk) = self.waiting.front() else { return Ok(None) };
+        // Also for a chunk that is still being made: the next receipt will not tell of its start.
         if self.start.is_none() && self.output < self.covered {
             self.start = Some(start_of(self.output, receipt)?);
         }
+        let Some(chunk) = self.waiting.front() else { return Ok(None) };
         if chunk.output_end > self.covered {
             return Ok(None);
         }
@@ -150,6 +151,22 @@ mod tests {
                 ("B", 3, 4, vec![run(3, 4, 2)]),
             ]
         );
+    }
+
+    #[test]
+    fn a_chunk_that_is_told_late_starts_where_it_did() {
+        let (mut translation, mut heard) = (Translation::default(), Heard(Vec::new()));
+        translation.chunk(10, 100);
+        // The second chunk is on its way when the receipt for its beginning comes.
+        translation.receipt(&receipt("A", 0, 150, 0, 10), &mut heard).unwrap();
+        translation.chunk(20, 200);
+        translation.receipt(&receipt("B", 150, 200, 70, 10), &mut heard).unwrap();
+        let told: Vec<_> = heard
+            .0
+            .iter()
+            .map(|r| (r.place.medium.as_str(), r.from, r.to, r.extents[0].block))
+            .collect();
+        assert_eq!(told, [("A", 0, 10, 0), ("A", 10, 20, 10)]);
     }
 
     #[test]
