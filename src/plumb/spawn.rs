@@ -73,11 +73,11 @@ pub struct Chain {
     receipts: Option<PipeReader>,
 }
 
-/// Asks the components of a chain to end.
+/// Asks a chain to end, by its source: those below then see their edge cut and clear up.
 pub struct Stop(Vec<OwnedFd>);
 
 impl Stop {
-    /// Sends each of them SIGTERM. One that has ended is not there any more, which is what was wanted.
+    /// Sends it SIGTERM. One that has ended is not there any more, which is what was wanted.
     pub fn stop(&self) {
         for pidfd in &self.0 {
             if let Err(error) = pidfd_send_signal(pidfd, Signal::TERM) {
@@ -186,7 +186,7 @@ impl Chain {
             pidfd_open(pid, PidfdFlags::empty())
                 .map_err(|e| Fault::host("cannot watch a component", &e.into()))
         };
-        self.children.iter().map(pidfd).collect::<Result<_, _>>().map(Stop)
+        self.children.first().into_iter().map(pidfd).collect::<Result<_, _>>().map(Stop)
     }
 
     /// Waits for all and tells how each one ended, by its own account where it gave one. Once one gave
