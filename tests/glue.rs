@@ -5,6 +5,9 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use tapioca::stream::frame::{FrameReader, FrameWriter};
+use tapioca::stream::{Inlet, Item, Outlet};
+
 const EXE: &str = env!("CARGO_BIN_EXE_tapioca");
 
 struct Bench {
@@ -175,9 +178,36 @@ fn both_plumbers_make_the_same_of_it() {
     assert!(diff.status().unwrap().success());
 }
 
+/// A compressed stream, whole as a file, of which one chunk does not decode, and much after it.
+fn damaged(bench: &Bench) {
+    let noise: Vec<u8> =
+        (0..30_000_000u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
+    std::fs::write(bench.at("noise"), noise).unwrap();
+    let (code, words) = bench.glue(
+        r#"name = "n"
+[[chain]]
+steps = [["src_exec", "--", "cat", "noise"], ["proc_compress", "--codec", "lz4"], ["sink_file", "packed"]]"#,
+    );
+    assert_eq!(code, 0, "{words}");
+    let mut from = FrameReader::new(std::fs::File::open(bench.at("packed")).unwrap());
+    let mut to = FrameWriter::new(std::fs::File::create(bench.at("damaged")).unwrap());
+    loop {
+        let mut item = from.take().unwrap();
+        if let Item::Data { offset: 0, block } = &mut item {
+            block.data_mut()[1000] ^= 1;
+        }
+        let last = matches!(item, Item::End(_));
+        to.put(item).unwrap();
+        if last {
+            return;
+        }
+    }
+}
+
 #[test]
 fn the_cause_is_named_and_nothing_half_stays() {
     let bench = Bench::new();
+    damaged(&bench);
     for plumber in ["ring", "pipe"] {
         // A source that dies, a processor that is fed rubbish, a sink that cannot write.
         let cases = [
@@ -192,6 +222,12 @@ fn the_cause_is_named_and_nothing_half_stays() {
                 "[\"proc_decompress\"],",
                 "sink_file\", \"out",
                 "proc_decompress gave up",
+            ),
+            (
+                r#"["src_file", "damaged"]"#,
+                "[\"proc_decompress\"], [\"proc_compress\"],",
+                "sink_file\", \"out",
+                "proc_decompress gave up, and with it the pudding: the compressed stream is damaged",
             ),
             (
                 r#"["src_exec", "--", "yes"]"#,

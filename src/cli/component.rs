@@ -97,10 +97,11 @@ impl Component {
             Some("sink") => Role::Sink,
             _ => Role::Processor,
         };
-        let durable = matches!(
-            self,
-            Component::SinkFile(_) | Component::SinkTape(_) | Component::SinkFilesys(_)
-        );
+        let (keeps, receipts) = match self {
+            Component::SinkFile(_) | Component::SinkTape(_) => (true, true),
+            Component::SinkFilesys(args) => (true, args.takes_all()),
+            _ => (false, false),
+        };
         let claims = match self {
             Component::SrcStdin(_) => vec!["standard input".into()],
             Component::SinkStdout => vec!["standard output".into()],
@@ -111,7 +112,7 @@ impl Component {
             Component::SrcFilesys(args) => args.claim().into_iter().collect(),
             _ => Vec::new(),
         };
-        Described { role, durable, claims }
+        Described { role, keeps, receipts, claims }
     }
 
     /// The component itself. Whether receipts are to come from below decides what some keep in mind.

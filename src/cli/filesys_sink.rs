@@ -39,6 +39,11 @@ pub(super) struct SinkFilesys {
 }
 
 impl SinkFilesys {
+    /// Only a restore of the whole stream is receipted.
+    pub(super) fn takes_all(&self) -> bool {
+        self.only.is_empty()
+    }
+
     pub(super) fn component(self) -> Filesys {
         let only = self.only.into_iter().map(OsStringExt::into_vec).collect();
         let options = Options {

@@ -9,7 +9,6 @@ pub mod compare;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,8 @@ use board::{Board, VirtualLibrary};
 use virt::{MediumSpec, Shape};
 
 use crate::list::{Entry, Line, lines};
+use crate::plumb::pipe::receipts_in;
+use crate::plumb::run::root_cause;
 use crate::plumb::spawn::{Chain, Step, step};
 use crate::stream::{Blame, Extent, Fault, Receipt, StreamId};
 use choose::Choice;
@@ -187,11 +188,8 @@ impl Demo {
         let started = Instant::now();
         let mut chain = Chain::start(&self.backup_steps(), true)?;
         if let Some(receipts) = chain.receipts() {
-            for line in BufReader::new(receipts).lines() {
-                let line = line.map_err(|e| Fault::host("cannot read the receipts", &e))?;
-                let receipt = serde_json::from_str(&line)
-                    .map_err(|e| Fault::stream(format!("a receipt makes no sense: {e}")))?;
-                kept.add(&receipt);
+            for receipt in receipts_in(receipts) {
+                kept.add(&receipt?);
                 kept.took = started.elapsed();
                 progress(&kept);
             }
@@ -263,16 +261,20 @@ fn from_the_middle(list: &[u8]) -> Result<Option<Single>, Fault> {
     }))
 }
 
-/// Waits for a chain; everything but 0 is a fault that names who.
+/// How long the others may take to end once one gave up.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Waits for a chain; anything left out or given up is a fault that names who.
 fn all_well(chain: Chain) -> Result<(), Fault> {
-    let statuses = chain.wait()?;
-    let bad: Vec<String> = statuses
-        .iter()
-        .filter(|(_, status)| !status.success())
-        .map(|(name, status)| format!("{name} ended with {status}"))
-        .collect();
-    match bad.is_empty() {
-        true => Ok(()),
-        false => Err(Fault::later(Blame::Host, bad.join(", ")).hint("its own words are above")),
+    let ended = chain.wait(GRACE)?;
+    if let Some((who, fault)) = root_cause(&ended) {
+        let what = format!("{who} gave up: {fault}");
+        return Err(Fault { what, ..fault.clone() });
+    }
+    let partly = ended.iter().find(|part| part.verdict != Ok(0));
+    match partly.map(|part| &part.who) {
+        None => Ok(()),
+        Some(who) => Err(Fault::later(Blame::Host, format!("{who} left something out"))
+            .hint("its own words are above")),
     }
 }

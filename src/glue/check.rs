@@ -84,7 +84,7 @@ impl Check<'_> {
     }
 
     fn durability(&mut self, at: usize, name: &str, described: &Described, loose: bool) {
-        if described.role == Role::Sink && !described.durable && !loose {
+        if described.role == Role::Sink && !described.keeps && !loose {
             let what = "keeps nothing durably; say keeps_nothing = true if that is meant";
             self.say(at, format!("{name} {what}"));
         }

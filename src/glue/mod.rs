@@ -27,8 +27,10 @@ pub enum Role {
 pub struct Described {
     /// Where it may stand.
     pub role: Role,
-    /// Whether it is a sink that gives receipts.
-    pub durable: bool,
+    /// Whether it is a sink that keeps what it gets.
+    pub keeps: bool,
+    /// Whether it is a sink that gives receipts for all of its stream.
+    pub receipts: bool,
     /// What it alone may use while it runs: devices, files it writes, standard input or output.
     pub claims: Vec<String>,
 }

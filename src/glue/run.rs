@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
+use super::Gluepot;
 use super::recipe::{Plumber, Recipe};
-use super::{Gluepot, Role};
+use crate::plumb::pipe::receipts_in;
 use crate::plumb::ring::{self, Meter, Ring};
 use crate::plumb::run::{Ended, Part, root_cause};
 use crate::plumb::spawn::{self, Chain, Ends};
@@ -132,7 +133,7 @@ impl Pudding {
             std::thread::spawn(move || {
                 let ended = match running {
                     Running::Ring(ring) => Ok(ring.wait(GRACE)),
-                    Running::Pipe(chain) => chain.wait_ended(GRACE),
+                    Running::Pipe(chain) => chain.wait(GRACE),
                 };
                 if teller.send(Event::Ended(nth, ended)).is_err() {
                     tracing::debug!("nobody waits for this pudding any more");
@@ -227,19 +228,14 @@ fn words(steps: &[&[String]]) -> Vec<Vec<OsString>> {
 fn gives_receipts(steps: &[&[String]], gluepot: &dyn Gluepot) -> Result<bool, Fault> {
     let Some(last) = steps.last() else { return Ok(false) };
     let described = gluepot.describe(last).map_err(Fault::usage)?;
-    Ok(described.role == Role::Sink && described.durable)
+    Ok(described.receipts)
 }
 
 /// Receipts that leave the top of a chain of processes.
 fn count(receipts: std::fs::File, mut durable: Durable) {
-    use std::io::{BufRead, BufReader};
     std::thread::spawn(move || {
-        for line in BufReader::new(receipts).lines() {
-            let receipt = line
-                .map_err(|e| e.to_string())
-                .and_then(|line| serde_json::from_str::<Receipt>(&line).map_err(|e| e.to_string()));
-            let counted = receipt.and_then(|r| durable.receipt(r).map_err(|e| e.to_string()));
-            if let Err(error) = counted {
+        for receipt in receipts_in(receipts) {
+            if let Err(error) = receipt.and_then(|receipt| durable.receipt(receipt)) {
                 tracing::warn!(%error, "the count of durable bytes stops");
                 return;
             }

@@ -131,7 +131,7 @@ impl Feed {
             let passed = self.put(data, keeper);
             self.next += fresh.len() as u64;
             passed.map_err(|fault| match fault.blame {
-                Blame::Host => Stop::Fault(fault),
+                Blame::Host | Blame::Neighbour => Stop::Fault(fault),
                 _ => lost(self.next, address, &fault.what),
             })?;
         }

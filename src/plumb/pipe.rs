@@ -5,7 +5,7 @@
 //! those to above on descriptor 3.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::descriptors::{
 };
 use super::run::{self, Below, Part, Verdict};
 use crate::stream::frame::{FrameReader, FrameWriter};
-use crate::stream::{Blame, Fault, Inlet, Item, Receipt, Upward};
+use crate::stream::{Blame, Fault, Inlet, Item, Patience, Receipt, Upward};
 
 /// The receipt channels of this process. Make it first thing, before other files are opened.
 pub struct Channels {
@@ -69,21 +69,28 @@ impl Upward for ReceiptLines {
         let mut line = serde_json::to_vec(&receipt)
             .map_err(|e| Fault::never(Blame::Ours, format!("cannot write a receipt: {e}")))?;
         line.push(b'\n');
-        file.write_all(&line).map_err(|e| Fault::host("cannot send a receipt on descriptor 3", &e))
+        let what = "cannot send a receipt on descriptor 3";
+        file.write_all(&line).map_err(|error| match error.kind() {
+            ErrorKind::BrokenPipe => Fault::neighbour(format!("{what}: its reader is gone")),
+            _ => Fault::host(what, &error),
+        })
     }
+}
+
+/// The receipts that lines of JSON hold.
+pub fn receipts_in(lines: impl Read) -> impl Iterator<Item = Result<Receipt, Fault>> {
+    BufReader::new(lines).lines().map(|line| {
+        let line = line.map_err(|e| Fault::host("cannot read the receipts from below", &e))?;
+        serde_json::from_str(&line)
+            .map_err(|e| Fault::stream(format!("what comes from below is no receipt: {e}")))
+    })
 }
 
 fn listen(file: Option<File>) -> Below {
     let (sender, receiver) = channel();
     let Some(file) = file else { return Below(receiver) };
     let read = move || {
-        for line in BufReader::new(file).lines() {
-            let receipt = line
-                .map_err(|e| Fault::host("cannot read receipts on descriptor 4", &e))
-                .and_then(|line| {
-                    serde_json::from_str(&line)
-                        .map_err(|e| Fault::stream(format!("descriptor 4 has no receipt: {e}")))
-                });
+        for receipt in receipts_in(file) {
             let last = receipt.is_err();
             if sender.send(receipt).is_err() || last {
                 return;
@@ -112,7 +119,9 @@ impl Inlet for PipeInlet {
     fn take(&mut self) -> Result<Item, Fault> {
         self.frames.take()
     }
+}
 
+impl Patience for PipeInlet {
     fn take_within(&mut self, limit: Duration) -> Result<Option<Item>, Fault> {
         let limit = Timespec::try_from(limit)
             .map_err(|e| Fault::never(Blame::Ours, format!("cannot wait so long: {e}")))?;

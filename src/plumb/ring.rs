@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::run::{self, Below, Ended, Part};
-use crate::stream::{Blame, End, Fault, Inlet, Item, Outlet, Receipt, Upward};
+use crate::stream::{Blame, End, Fault, Inlet, Item, Outlet, Patience, Receipt, Upward};
 
 /// Default bytes an edge holds before its writer waits.
 pub const EDGE_BYTES: usize = 16 * 1024 * 1024;
@@ -106,7 +106,7 @@ impl Outlet for RingOutlet {
                 return Err(stopped(why));
             }
             if queue.reader_left {
-                return Err(Fault::stream("cannot write the stream: its reader is gone"));
+                return Err(Fault::neighbour("cannot write the stream: its reader is gone"));
             }
             if queue.items.is_empty() || queue.bytes + cost <= self.edge.limit {
                 break;
@@ -150,7 +150,7 @@ impl RingInlet {
                 return Ok(Some(item));
             }
             if queue.writer_left {
-                return Err(Fault::stream(format!(
+                return Err(Fault::neighbour(format!(
                     "the stream is cut after byte {}: its writer left without an end",
                     self.next
                 )));
@@ -174,7 +174,9 @@ impl Inlet for RingInlet {
             }
         }
     }
+}
 
+impl Patience for RingInlet {
     fn take_within(&mut self, limit: Duration) -> Result<Option<Item>, Fault> {
         self.next_by(Some(Instant::now() + limit))
     }
@@ -211,7 +213,7 @@ struct ReceiptSender(Sender<Result<Receipt, Fault>>);
 impl Upward for ReceiptSender {
     fn receipt(&mut self, receipt: Receipt) -> Result<(), Fault> {
         self.0.send(Ok(receipt)).map_err(|_| {
-            Fault::stream("cannot send a receipt: the component above ended before its stream")
+            Fault::neighbour("cannot send a receipt: the component above ended before its stream")
         })
     }
 }

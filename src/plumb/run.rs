@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use crate::stream::{
-    Abort, Blame, Fault, Inlet, Item, Outlet, Process, Receipt, Sink, Source, Upward,
+    Abort, Blame, Fault, Item, Outlet, Patience, Process, Receipt, Sink, Source, Upward,
 };
 
 /// How often a component is told the time, also when nothing comes.
@@ -27,25 +27,25 @@ pub enum Part {
 /// How a component ended: how many things it left out, or why it gave up.
 pub type Verdict = Result<u64, Fault>;
 
-/// How a component ended.
+/// Who ended, and how.
 #[derive(Debug)]
 pub struct Ended {
-    /// Its name.
+    /// The component's name.
     pub who: String,
-    /// How.
+    /// What it says itself, or what is said of it.
     pub verdict: Verdict,
 }
 
 /// The verdict on one that had to be made to end.
 pub fn late() -> Verdict {
-    Err(Fault::stream("did not end by itself when the others had"))
+    Err(Fault::neighbour("did not end by itself when the others had"))
 }
 
 /// The fault that brought the others about: the first, along the chain, that is not merely a neighbour's
 /// end.
 pub fn root_cause(ended: &[Ended]) -> Option<(&str, &Fault)> {
     let faults = || ended.iter().filter_map(|e| Some((e.who.as_str(), e.verdict.as_ref().err()?)));
-    faults().find(|(_, fault)| fault.blame != Blame::Peer).or_else(|| faults().next())
+    faults().find(|(_, fault)| fault.blame != Blame::Neighbour).or_else(|| faults().next())
 }
 
 /// Receipts from below. The queue is not bounded: a receipt stands for a sync of the medium, so there
@@ -74,7 +74,7 @@ fn leave_abort(out: &mut dyn Outlet, who: &str, fault: &Fault) {
 }
 
 fn upstream_gave_up(abort: &Abort) -> Fault {
-    Fault::stream(format!("{} gave up: {}", abort.who, abort.why))
+    Fault::neighbour(format!("{} gave up: {}", abort.who, abort.why))
 }
 
 /// Runs a source until its last receipt. Returns how many things were left out.
@@ -97,7 +97,7 @@ pub fn source(
 pub fn process(
     who: &str,
     process: &mut dyn Process,
-    inlet: &mut dyn Inlet,
+    inlet: &mut dyn Patience,
     mut out: impl Outlet,
     below: &Below,
     up: &mut dyn Upward,
@@ -113,7 +113,7 @@ pub fn process(
 
 fn flow_through(
     process: &mut dyn Process,
-    inlet: &mut dyn Inlet,
+    inlet: &mut dyn Patience,
     out: &mut dyn Outlet,
     below: &Below,
     up: &mut dyn Upward,
@@ -133,7 +133,11 @@ fn flow_through(
 }
 
 /// Runs a sink to the end of its stream. Returns how many things could not be kept.
-pub fn sink(sink: &mut dyn Sink, inlet: &mut dyn Inlet, up: &mut dyn Upward) -> Result<u64, Fault> {
+pub fn sink(
+    sink: &mut dyn Sink,
+    inlet: &mut dyn Patience,
+    up: &mut dyn Upward,
+) -> Result<u64, Fault> {
     let feed = drain(sink, inlet, up);
     if let Err(fault) = &feed {
         let abort = Abort { who: "upstream".into(), why: fault.to_string() };
@@ -146,7 +150,7 @@ pub fn sink(sink: &mut dyn Sink, inlet: &mut dyn Inlet, up: &mut dyn Upward) -> 
     sink.finish()
 }
 
-fn drain(sink: &mut dyn Sink, inlet: &mut dyn Inlet, up: &mut dyn Upward) -> Result<(), Fault> {
+fn drain(sink: &mut dyn Sink, inlet: &mut dyn Patience, up: &mut dyn Upward) -> Result<(), Fault> {
     let (start, mut told) = (Instant::now(), Duration::ZERO);
     loop {
         let item = inlet.take_within(TICK)?;

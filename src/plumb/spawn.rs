@@ -64,6 +64,8 @@ pub enum Ends {
 struct Running {
     who: String,
     child: Child,
+    /// Names the process also when it has ended, and no other after it.
+    pidfd: OwnedFd,
     verdict: PipeReader,
 }
 
@@ -74,15 +76,13 @@ pub struct Chain {
 }
 
 /// Asks a chain to end, by its source: those below then see their edge cut and clear up.
-pub struct Stop(Vec<OwnedFd>);
+pub struct Stop(OwnedFd);
 
 impl Stop {
-    /// Sends it SIGTERM. One that has ended is not there any more, which is what was wanted.
+    /// Sends the source SIGTERM. One that has ended is not there any more, which is what was wanted.
     pub fn stop(&self) {
-        for pidfd in &self.0 {
-            if let Err(error) = pidfd_send_signal(pidfd, Signal::TERM) {
-                tracing::debug!(%error, "stopping a component");
-            }
+        if let Err(error) = pidfd_send_signal(&self.0, Signal::TERM) {
+            tracing::debug!(%error, "stopping a source");
         }
     }
 }
@@ -154,7 +154,9 @@ impl Chain {
             mapped.map_err(|e| io::Error::other(e.to_string()))?;
             let who = step.first().map(|name| name.to_string_lossy().into_owned());
             let who = who.unwrap_or_default();
-            self.children.push(Running { who, child: command.spawn()?, verdict });
+            let child = command.spawn()?;
+            let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
+            self.children.push(Running { who, child, pidfd, verdict });
             // The command holds our ends of the pipes; it goes here, so that they close.
         }
         Ok(())
@@ -165,36 +167,21 @@ impl Chain {
         self.receipts.take().map(|reader| File::from(OwnedFd::from(reader)))
     }
 
-    /// Waits for all and tells each one's name and exit status.
-    pub fn wait(mut self) -> Result<Vec<(String, ExitStatus)>, Fault> {
-        // A reader that nobody empties must not make a component wait for us.
-        self.receipts = None;
-        let mut statuses = Vec::new();
-        for Running { who, child, .. } in &mut self.children {
-            let status = child.wait();
-            let status = status.map_err(|e| Fault::host(format!("cannot wait for {who}"), &e))?;
-            statuses.push((who.clone(), status));
-        }
-        self.children.clear();
-        Ok(statuses)
-    }
-
-    /// What ends it.
+    /// What ends it. A chain has a source at least.
     pub fn stop(&self) -> Result<Stop, Fault> {
-        let pidfd = |running: &Running| {
-            let pid = Pid::from_child(&running.child);
-            pidfd_open(pid, PidfdFlags::empty())
-                .map_err(|e| Fault::host("cannot watch a component", &e.into()))
-        };
-        self.children.first().into_iter().map(pidfd).collect::<Result<_, _>>().map(Stop)
+        let source = self.children.first().map(|running| running.pidfd.try_clone());
+        let source = source.ok_or_else(|| Fault::usage("a chain without components"))?;
+        source.map(Stop).map_err(|e| Fault::host("cannot watch a component", &e))
     }
 
     /// Waits for all and tells how each one ended, by its own account where it gave one. Once one gave
-    /// up the others have `grace` to end by themselves and, asked to, as much again.
-    pub fn wait_ended(mut self, grace: Duration) -> Result<Vec<Ended>, Fault> {
+    /// up the others have `grace` to end by themselves, and as much again when asked to.
+    pub fn wait(mut self, grace: Duration) -> Result<Vec<Ended>, Fault> {
+        // A reader that nobody empties must not make a component wait for us.
         self.receipts = None;
         let mut verdicts: Vec<Option<Verdict>> = self.children.iter().map(|_| None).collect();
-        let (mut deadline, mut asked): (Option<Instant>, bool) = (None, false);
+        let (mut deadline, mut urging): (Option<Instant>, _) =
+            (None, [Signal::TERM, Signal::KILL].iter());
         while verdicts.iter().any(Option::is_none) {
             let ready = self.ended_by(&verdicts, deadline)?;
             for &at in &ready {
@@ -202,14 +189,15 @@ impl Chain {
                 if verdict.is_err() {
                     deadline.get_or_insert_with(|| Instant::now() + grace);
                 }
-                let was_made_to = asked && verdict.is_err();
+                let was_made_to = urging.len() < 2 && verdict.is_err();
                 verdicts[at] = Some(if was_made_to { late() } else { verdict });
             }
             if ready.is_empty() {
-                match std::mem::replace(&mut asked, true) {
-                    false => self.stop()?.stop(),
-                    true => self.kill(&verdicts),
-                }
+                let signal = *urging.next().unwrap_or(&Signal::KILL);
+                let running = self.children.iter().zip(&verdicts);
+                running
+                    .filter(|(_, verdict)| verdict.is_none())
+                    .for_each(|(r, _)| r.signal(signal));
                 deadline = Some(Instant::now() + grace);
             }
         }
@@ -237,17 +225,16 @@ impl Chain {
         let ready = open.iter().zip(&fds).filter(|(_, fd)| !fd.revents().is_empty());
         Ok(ready.map(|(&at, _)| at).collect())
     }
-
-    fn kill(&mut self, verdicts: &[Option<Verdict>]) {
-        for (running, verdict) in self.children.iter_mut().zip(verdicts) {
-            if let (None, Err(error)) = (verdict, running.child.kill()) {
-                tracing::debug!(%error, who = running.who, "killing a component");
-            }
-        }
-    }
 }
 
 impl Running {
+    /// One that has ended is not there any more, which is what was wanted.
+    fn signal(&self, signal: Signal) {
+        if let Err(error) = pidfd_send_signal(&self.pidfd, signal) {
+            tracing::debug!(%error, who = self.who, "ending a component");
+        }
+    }
+
     fn verdict(&mut self) -> Result<Verdict, Fault> {
         let who = &self.who;
         let mut line = Vec::new();
@@ -261,10 +248,10 @@ impl Running {
 
 impl Drop for Chain {
     fn drop(&mut self) {
-        for Running { who, child, .. } in &mut self.children {
-            let ended = child.kill().and_then(|()| child.wait());
-            if let Err(error) = ended {
-                tracing::debug!(%error, who, "ending a component");
+        for running in &mut self.children {
+            running.signal(Signal::KILL);
+            if let Err(error) = running.child.wait() {
+                tracing::debug!(%error, who = running.who, "waiting for a component");
             }
         }
     }
@@ -289,6 +276,7 @@ fn without_a_word(status: ExitStatus) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use super::super::run::root_cause;
     use super::*;
 
     fn shell(script: &str) -> Step {
@@ -307,18 +295,42 @@ mod tests {
         let mut chain = Chain::start_as(Path::new("/bin/sh"), &steps, true, Ends::Closed).unwrap();
         let mut receipts = String::new();
         chain.receipts().unwrap().read_to_string(&mut receipts).unwrap();
-        let statuses = chain.wait().unwrap();
-        assert!(statuses.iter().all(|(_, status)| status.success()), "{statuses:?}");
+        let ended = chain.wait(Duration::from_secs(600)).unwrap();
+        assert!(ended.iter().all(|part| part.verdict == Ok(0)), "{ended:?}");
         assert_eq!(std::fs::read_to_string(kept).unwrap(), "download\n");
         assert_eq!(receipts, "REceipt\n");
     }
 
     #[test]
-    fn each_status_is_told() {
-        let steps = [shell("exit 3"), shell("cat >/dev/null; exit 0")];
+    fn each_verdict_is_told() {
+        let steps = [
+            shell("exit 3"),
+            shell("cat >/dev/null; exit 1"),
+            shell("kill -KILL $$"),
+            shell(r#"echo '{"Ok":7}' >&5; exit 1"#),
+            shell("exit 0"),
+        ];
         let chain = Chain::start_as(Path::new("/bin/sh"), &steps, false, Ends::Closed).unwrap();
-        let codes: Vec<_> = chain.wait().unwrap().iter().map(|(_, s)| s.code()).collect();
-        assert_eq!(codes, [Some(3), Some(0)]);
+        let ended = chain.wait(Duration::from_secs(600)).unwrap();
+        let told: Vec<_> =
+            ended.iter().map(|part| part.verdict.clone().map_err(|f| f.what)).collect();
+        let fault = |what: &str| Err(what.to_owned());
+        let killed = fault("was killed by signal 9");
+        assert_eq!(told, [fault("ended with status 3"), Ok(1), killed, Ok(7), Ok(0)]);
+    }
+
+    #[test]
+    fn one_that_does_not_end_is_made_to() {
+        for deaf in ["exec sleep 600", "trap '' TERM; while :; do :; done"] {
+            let steps = [shell("exit 3"), shell(deaf)];
+            let chain = Chain::start_as(Path::new("/bin/sh"), &steps, false, Ends::Closed).unwrap();
+            let ended = chain.wait(Duration::from_millis(100)).unwrap();
+            assert_eq!(ended[1].verdict, late(), "{deaf}");
+            assert_eq!(
+                root_cause(&ended).map(|(_, f)| f.what.as_str()),
+                Some("ended with status 3")
+            );
+        }
     }
 
     #[test]

@@ -19,8 +19,10 @@ pub enum Blame {
     Changer,
     /// The path between us and the device or peer.
     Link,
-    /// The stream we were fed, or the reader that left.
+    /// The stream we were fed.
     Peer,
+    /// The component before or after us, which ended first and knows why.
+    Neighbour,
     /// What we were asked to do cannot be done so.
     Operator,
     /// The host: disk, memory, permissions.
@@ -37,6 +39,7 @@ impl fmt::Display for Blame {
             Blame::Changer => "changer",
             Blame::Link => "link",
             Blame::Peer => "peer",
+            Blame::Neighbour => "neighbour",
             Blame::Operator => "operator",
             Blame::Host => "host",
             Blame::Ours => "defect",
@@ -88,9 +91,14 @@ impl Fault {
         Fault { blame, retry: Retry::Usage, what: what.into(), hint: None, detail: Vec::new() }
     }
 
-    /// The stream we are fed is damaged or cut.
+    /// The stream we are fed is damaged.
     pub fn stream(what: impl Into<String>) -> Fault {
         Fault::later(Blame::Peer, what)
+    }
+
+    /// An edge was cut by whoever is at its other end: merely what follows from the fault over there.
+    pub fn neighbour(what: impl Into<String>) -> Fault {
+        Fault::later(Blame::Neighbour, what)
     }
 
     /// An I/O error on this host while doing `what` (`cannot write /x/y`).

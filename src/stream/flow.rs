@@ -12,13 +12,12 @@ use super::{Fault, Item, Receipt};
 pub trait Inlet {
     /// The next item; blocks until there is one. After `End` or `Abort` it must not be called.
     fn take(&mut self) -> Result<Item, Fault>;
+}
 
-    /// As [`take`](Inlet::take), but gives `None` if nothing came within `limit`, where the edge can
-    /// tell.
-    fn take_within(&mut self, limit: Duration) -> Result<Option<Item>, Fault> {
-        let _ = limit;
-        self.take().map(Some)
-    }
+/// An inlet that does not wait for ever.
+pub trait Patience: Inlet {
+    /// As [`take`](Inlet::take), but gives `None` if nothing came within `limit`.
+    fn take_within(&mut self, limit: Duration) -> Result<Option<Item>, Fault>;
 }
 
 /// Where items go.
@@ -66,8 +65,7 @@ pub trait Sink {
     fn item(&mut self, item: Item, up: &mut dyn Upward) -> Result<(), Fault>;
 
     /// Tells the time since the start, about once a second, also while nothing comes.
-    fn tick(&mut self, now: Duration, up: &mut dyn Upward) -> Result<(), Fault> {
-        let _ = (now, up);
+    fn tick(&mut self, _now: Duration, _up: &mut dyn Upward) -> Result<(), Fault> {
         Ok(())
     }
 

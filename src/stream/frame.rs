@@ -142,7 +142,7 @@ impl<W: Write> FrameWriter<W> {
 
 fn write_all(to: &mut impl Write, frame: &[u8]) -> Result<(), Fault> {
     to.write_all(frame).and_then(|()| to.flush()).map_err(|error| match error.kind() {
-        ErrorKind::BrokenPipe => Fault::stream("cannot write the stream: its reader is gone"),
+        ErrorKind::BrokenPipe => Fault::neighbour("cannot write the stream: its reader is gone"),
         _ => Fault::host("cannot write the stream", &error),
     })
 }
@@ -312,7 +312,7 @@ impl<R: Read> Inlet for FrameReader<R> {
 
 fn read_whole(from: &mut impl Read, buffer: &mut [u8], at: u64) -> Result<(), Fault> {
     from.read_exact(buffer).map_err(|error| match error.kind() {
-        ErrorKind::UnexpectedEof => Fault::stream(format!(
+        ErrorKind::UnexpectedEof => Fault::neighbour(format!(
             "the stream is cut after byte {at}: it closed without an end, so its writer died or was stopped"
         )),
         _ => Fault::host("cannot read the stream", &error),

@@ -14,7 +14,7 @@ pub mod runs;
 
 pub use block::{Block, Pool};
 pub use fault::{Blame, Fault, Retry};
-pub use flow::{Inlet, Outlet, Process, Sink, Source, Upward};
+pub use flow::{Inlet, Outlet, Patience, Process, Sink, Source, Upward};
 pub use receipt::{Extent, Place, Receipt};
 pub use runs::Runs;
 

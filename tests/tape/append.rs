@@ -42,6 +42,7 @@ fn a_stream_that_trickles_is_synced_by_the_clock() {
     writer.begin(stream.begin.clone(), &mut up).unwrap();
     writer.tick(seconds(100), &mut up).unwrap();
     writer.data(&stream.bytes[..3 * STRIDE], &mut up).unwrap();
+    writer.tick(seconds(100), &mut up).unwrap();
     writer.tick(seconds(159), &mut up).unwrap();
     assert!(up.0.is_empty(), "synced a second too early");
     writer.tick(seconds(160), &mut up).unwrap();
@@ -53,6 +54,26 @@ fn a_stream_that_trickles_is_synced_by_the_clock() {
     rig.library.power_cut().unwrap();
     let back = rig.read("T00001L9", &stream);
     assert!(back.bytes.starts_with(&stream.bytes[..3 * STRIDE]), "{} bytes", back.bytes.len());
+}
+
+#[test]
+fn a_sync_by_bytes_sets_the_clock_back() {
+    let rig = Rig::new(1, 64 << 20);
+    let stream = Stream::new(6, 500_000);
+    let sync = SyncEvery { bytes: 2 * STRIDE as u64, time: Duration::from_secs(60) };
+    let mut writer = TapeWriter::new(Box::new(rig.mount()), sync);
+    let mut up = Receipts::default();
+    let seconds = Duration::from_secs;
+    writer.begin(stream.begin.clone(), &mut up).unwrap();
+    writer.data(&stream.bytes[..STRIDE], &mut up).unwrap();
+    writer.tick(seconds(0), &mut up).unwrap();
+    writer.data(&stream.bytes[STRIDE..3 * STRIDE], &mut up).unwrap();
+    assert_eq!(up.0.len(), 1, "two blocks are synced");
+    // The third has waited for a moment only.
+    writer.tick(seconds(60), &mut up).unwrap();
+    assert_eq!(up.0.len(), 1, "a tape that streams is stopped for nothing");
+    writer.tick(seconds(120), &mut up).unwrap();
+    assert_eq!(up.0.last().map(|receipt| receipt.to), Some(3 * STRIDE as u64));
 }
 
 #[test]

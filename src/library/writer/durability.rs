@@ -150,6 +150,7 @@ impl TapeWriter {
         }
         self.spare.extend(self.kept.drain(..).map(|kept| kept.bytes));
         self.unsynced_bytes = 0;
+        self.dirty_since = None;
         self.recoveries = 0;
         let extents = self.runs[self.confirmed_runs..].to_vec();
         self.confirmed_runs = self.runs.len();

@@ -106,8 +106,8 @@ pub struct TapeWriter {
     last_sync: Option<u64>,
     data_blocks: u64,
     unsynced_bytes: u64,
-    /// When everything written was last known to be confirmed, by the clock of `tick`.
-    clean_at: Duration,
+    /// When unconfirmed data was first seen, by the clock of `tick`.
+    dirty_since: Option<Duration>,
     near_end: bool,
     /// The last kept block was refused for want of room, and no other.
     out_of_room: bool,
@@ -141,7 +141,7 @@ impl TapeWriter {
             last_sync: None,
             data_blocks: 0,
             unsynced_bytes: 0,
-            clean_at: Duration::ZERO,
+            dirty_since: None,
             near_end: false,
             out_of_room: false,
             recoveries: 0,
@@ -170,13 +170,14 @@ impl TapeWriter {
 
     /// Tells the time since the start: what lies unconfirmed for too long is synced.
     pub fn tick(&mut self, now: Duration, up: &mut dyn Upward) -> Result<(), Fault> {
-        if self.unsynced_bytes == 0 {
-            self.clean_at = now;
-        } else if now.saturating_sub(self.clean_at) >= self.sync.time && !self.broken {
-            self.latched(|writer| writer.sync(up))?;
-            self.clean_at = now;
+        if self.broken || self.unsynced_bytes == 0 {
+            return Ok(());
         }
-        Ok(())
+        let since = *self.dirty_since.get_or_insert(now);
+        match now.saturating_sub(since) < self.sync.time {
+            true => Ok(()),
+            false => self.latched(|writer| writer.sync(up)),
+        }
     }
 
     /// Runs a step; one that fails is the last one.
@@ -255,7 +256,6 @@ impl TapeWriter {
         let (offset, length) = (self.offset, self.filled);
         self.offset += length as u64;
         self.filled = 0;
-        self.unsynced_bytes += length as u64;
         if self.put_block(BlockKind::Data, offset, bytes, length)? == Put::Elsewhere {
             self.go_elsewhere(up)?;
         }
@@ -317,6 +317,7 @@ impl TapeWriter {
     fn note_run(&mut self, offset: u64, length: usize) {
         let stride = (self.fill.len() - HEADER_BYTES) as u64;
         self.data_blocks += 1;
+        self.unsynced_bytes += length as u64;
         let open = self.runs.len() > self.confirmed_runs;
         match self.runs.last_mut().filter(|run| {
             open && run.to == offset && run.block + (offset - run.from) / stride == self.next

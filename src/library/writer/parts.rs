@@ -31,6 +31,7 @@ impl TapeWriter {
         self.last_sync = None;
         self.data_blocks = 0;
         self.unsynced_bytes = 0;
+        self.dirty_since = None;
         self.runs.clear();
         self.confirmed_runs = 0;
         if self.fill.is_empty() {

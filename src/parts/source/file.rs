@@ -22,7 +22,12 @@ impl StreamFile {
     }
 
     fn within(&self, fault: Fault) -> Fault {
-        Fault { what: format!("{}: {}", self.path.display(), fault.what), ..fault }
+        // Nobody is at the other end of a file: what is cut is the file.
+        Fault {
+            what: format!("{}: {}", self.path.display(), fault.what),
+            blame: Blame::Peer,
+            ..fault
+        }
     }
 
     fn at_its_end(&self, mut file: &File) -> Result<(), Fault> {

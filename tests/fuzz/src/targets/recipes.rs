@@ -21,8 +21,8 @@ impl Gluepot for ByName {
             Some("sink") => Role::Sink,
             _ => return Err(format!("{name} is unknown")),
         };
-        let durable = !name.ends_with("null");
-        Ok(Described { role, durable, claims: step[1..].to_vec() })
+        let keeps = !name.ends_with("null");
+        Ok(Described { role, keeps, receipts: keeps, claims: step[1..].to_vec() })
     }
 
     fn make(&self, _: &[String], _: bool) -> Result<Part, Fault> {
