@@ -5,33 +5,23 @@
 //! split. Passes marks on as they are and translates receipts. Refuses partial streams.
 
 use super::codec::{CHUNK_BYTES, ChunkHeader, Codec, HEADER_BYTES, codec};
+use super::layer::{self, Outgoing};
 use super::translate::Translation;
-use crate::list::Line;
-use crate::stream::block::{BLOCK_BYTES, Pool};
-use crate::stream::{Begin, Blame, Block, End, Fault, Item, Outlet, Process, Receipt, Upward};
-
-/// Blocks in flight.
-const POOL_BLOCKS: usize = 4;
-/// Bytes of seek lines after which a mark is put.
-const SEEKS_BYTES: usize = 2048;
+use crate::stream::block::BLOCK_BYTES;
+use crate::stream::{Begin, End, Fault, Item, Outlet, Process, Receipt, Upward};
 
 /// Adds a layer of compression.
 pub struct Compress {
     layer: String,
     codec: Box<dyn Codec>,
-    depth: u8,
     chunk: Vec<u8>,
     packed: Vec<u8>,
-    pool: Pool,
-    block: Option<Block>,
+    outgoing: Option<Outgoing>,
     /// Offset of the chunk's first byte.
     input: u64,
     /// Compressed bytes made.
     made: u64,
-    /// Compressed bytes put.
-    put: u64,
-    seeks: Vec<u8>,
-    translation: Option<Translation>,
+    translation: Translation,
 }
 
 impl Compress {
@@ -42,26 +32,18 @@ impl Compress {
         Ok(Compress {
             layer: layer.to_owned(),
             codec: codec(layer, level).ok_or_else(unknown)??,
-            depth: 0,
             chunk: Vec::with_capacity(CHUNK_BYTES),
             packed: Vec::new(),
-            pool: Pool::new(BLOCK_BYTES, POOL_BLOCKS),
-            block: None,
+            outgoing: None,
             input: 0,
             made: 0,
-            put: 0,
-            seeks: Vec::new(),
-            translation: expects_receipts.then(Translation::default),
+            translation: Translation::expecting(expects_receipts),
         })
     }
 
     fn begin(&mut self, mut begin: Begin) -> Result<Item, Fault> {
-        if begin.partial {
-            return Err(Fault::never(Blame::Operator, "cannot compress a partial stream"));
-        }
-        begin.layers.push(self.layer.clone());
-        self.depth = u8::try_from(begin.layers.len())
-            .map_err(|_| Fault::never(Blame::Operator, "the stream has too many layers"))?;
+        let depth = layer::add(&mut begin, &self.layer, "compress")?;
+        self.outgoing = Some(Outgoing::of_layer(depth));
         Ok(Item::Begin(begin))
     }
 
@@ -86,66 +68,45 @@ impl Compress {
         let packed = small(self.packed.len() - HEADER_BYTES);
         let header = ChunkHeader { offset: self.input, plain, packed };
         self.packed[..HEADER_BYTES].copy_from_slice(&header.encode());
-        let seek = Line::Seek { depth: self.depth, input: self.input, output: self.made };
+        let (from, at) = (self.input, self.made);
         self.chunk.clear();
         self.input += u64::from(plain);
         self.made += self.packed.len() as u64;
-        if let Some(translation) = &mut self.translation {
-            translation.chunk(self.input, self.made);
-        }
+        self.translation.chunk(self.input, self.made);
         self.send(out)?;
-        self.tell(&seek, out)
+        self.outgoing()?.seek_point(from, at, out)
+    }
+
+    fn outgoing(&mut self) -> Result<&mut Outgoing, Fault> {
+        self.outgoing.as_mut().ok_or_else(layer::no_begin)
     }
 
     /// Moves the packed chunk into blocks and puts those that are full.
     fn send(&mut self, out: &mut dyn Outlet) -> Result<(), Fault> {
-        let packed = std::mem::take(&mut self.packed);
-        let mut rest = &packed[..];
+        let outgoing = self.outgoing.as_mut().ok_or_else(layer::no_begin)?;
+        let mut rest = &self.packed[..];
         while !rest.is_empty() {
-            let block = self.block.get_or_insert_with(|| self.pool.take());
+            let block = outgoing.block();
             let (some, more) = rest.split_at(rest.len().min(BLOCK_BYTES - block.len()));
             block.append(some);
             rest = more;
             if block.len() == BLOCK_BYTES {
-                self.put_block(out)?;
+                outgoing.put(out)?;
             }
         }
-        self.packed = packed;
         Ok(())
-    }
-
-    fn put_block(&mut self, out: &mut dyn Outlet) -> Result<(), Fault> {
-        let Some(block) = self.block.take() else { return Ok(()) };
-        let offset = self.put;
-        self.put += block.len() as u64;
-        out.put(Item::Data { offset, block })
-    }
-
-    fn tell(&mut self, seek: &Line, out: &mut dyn Outlet) -> Result<(), Fault> {
-        seek.write(&mut self.seeks);
-        match self.seeks.len() < SEEKS_BYTES {
-            true => Ok(()),
-            false => self.put_seeks(out),
-        }
-    }
-
-    fn put_seeks(&mut self, out: &mut dyn Outlet) -> Result<(), Fault> {
-        match self.seeks.is_empty() {
-            true => Ok(()),
-            false => out.put(Item::Mark(std::mem::take(&mut self.seeks))),
-        }
     }
 
     fn end(&mut self, end: End, out: &mut dyn Outlet) -> Result<(), Fault> {
         if !self.chunk.is_empty() {
             self.pack(out)?;
         }
-        self.put_block(out)?;
+        let (input, made) = (self.input, self.made);
+        let outgoing = self.outgoing()?;
+        outgoing.put(out)?;
         // Where everything ends, so that the last chunk's end is known without its data.
-        let seek = Line::Seek { depth: self.depth, input: self.input, output: self.made };
-        self.tell(&seek, out)?;
-        self.put_seeks(out)?;
-        out.put(Item::End(End { bytes: self.put, ..end }))
+        outgoing.seek_point(input, made, out)?;
+        outgoing.end(end, out)
     }
 }
 
@@ -160,9 +121,6 @@ impl Process for Compress {
     }
 
     fn receipt(&mut self, receipt: Receipt, up: &mut dyn Upward) -> Result<(), Fault> {
-        match &mut self.translation {
-            Some(translation) => translation.receipt(&receipt, up),
-            None => Ok(()),
-        }
+        self.translation.receipt(&receipt, up)
     }
 }

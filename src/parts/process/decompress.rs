@@ -5,6 +5,7 @@
 //! outside them is put. Trusts no length: a chunk is checked before memory is taken for it.
 
 use super::codec::{ChunkHeader, Codec, HEADER_BYTES, codec};
+use super::layer;
 use super::translate::Translation;
 use super::wants::Wants;
 use crate::stream::block::{BLOCK_BYTES, Pool};
@@ -30,7 +31,7 @@ pub struct Decompress {
     /// Plain bytes put.
     put: u64,
     wants: Wants,
-    translation: Option<Translation>,
+    translation: Translation,
 }
 
 impl Default for Decompress {
@@ -53,13 +54,13 @@ impl Decompress {
             output: 0,
             put: 0,
             wants: Wants::default(),
-            translation: None,
+            translation: Translation::default(),
         }
     }
 
     /// Keeps what it takes to translate receipts if they are to come.
     pub fn expecting_receipts(self, receipts: bool) -> Decompress {
-        Decompress { translation: receipts.then(Translation::default), ..self }
+        Decompress { translation: Translation::expecting(receipts), ..self }
     }
 
     fn begin(&mut self, mut begin: Begin) -> Result<Item, Fault> {
@@ -69,8 +70,7 @@ impl Decompress {
         };
         let unknown = || wrong(format!("cannot decompress: the outermost layer is {layer}"));
         self.codec = Some(codec(&layer, None).ok_or_else(unknown)??);
-        self.depth = u8::try_from(begin.layers.len())
-            .map_err(|_| wrong("the stream has too many layers".into()))?;
+        self.depth = layer::depth(&begin)?;
         self.partial = begin.partial;
         Ok(Item::Begin(begin))
     }
@@ -145,8 +145,8 @@ impl Decompress {
         self.packed.clear();
         self.plain = plain;
         self.output = end;
-        if let Some(translation) = self.translation.as_mut().filter(|_| !self.partial) {
-            translation.chunk(self.input, end);
+        if !self.partial {
+            self.translation.chunk(self.input, end);
         }
         Ok(())
     }
@@ -194,9 +194,6 @@ impl Process for Decompress {
     }
 
     fn receipt(&mut self, receipt: Receipt, up: &mut dyn Upward) -> Result<(), Fault> {
-        match &mut self.translation {
-            Some(translation) => translation.receipt(&receipt, up),
-            None => Ok(()),
-        }
+        self.translation.receipt(&receipt, up)
     }
 }

@@ -5,6 +5,7 @@ pub mod codec;
 pub mod compress;
 pub mod decompress;
 pub(crate) mod entries;
+mod layer;
 pub mod record;
 mod translate;
 pub mod verify;

@@ -8,6 +8,7 @@
 use age::Identity;
 use age_core::format::FileKey;
 
+use super::super::layer;
 use super::super::translate::Translation;
 use super::super::wants::Wants;
 use super::payload::{NONCE_BYTES, PayloadKey, Which};
@@ -36,7 +37,7 @@ pub struct Decrypt {
     output: u64,
     put: u64,
     wants: Wants,
-    translation: Option<Translation>,
+    translation: Translation,
 }
 
 impl Decrypt {
@@ -55,13 +56,13 @@ impl Decrypt {
             output: 0,
             put: 0,
             wants: Wants::default(),
-            translation: None,
+            translation: Translation::default(),
         }
     }
 
     /// Keeps what it takes to translate receipts if they are to come.
     pub fn expecting_receipts(self, receipts: bool) -> Decrypt {
-        Decrypt { translation: receipts.then(Translation::default), ..self }
+        Decrypt { translation: Translation::expecting(receipts), ..self }
     }
 
     fn begin(&mut self, mut begin: Begin) -> Result<Item, Fault> {
@@ -75,8 +76,7 @@ impl Decrypt {
                 return Err(wrong(format!("cannot decrypt {}: it has no layers", begin.name)));
             }
         }
-        self.depth = u8::try_from(begin.layers.len())
-            .map_err(|_| wrong("the stream has too many layers".into()))?;
+        self.depth = layer::depth(&begin)?;
         self.partial = begin.partial;
         let ours = begin.heads.iter().position(|(layer, _)| *layer == self.depth + 1);
         self.told = ours.map(|at| begin.heads.swap_remove(at).1);
@@ -237,8 +237,8 @@ impl Decrypt {
             out.put(Item::Data { offset: range.start, block })?;
         }
         self.output = end;
-        if let Some(translation) = self.translation.as_mut().filter(|_| !self.partial) {
-            translation.chunk(self.input, end);
+        if !self.partial {
+            self.translation.chunk(self.input, end);
         }
         sealed.clear();
         self.sealed = sealed;
@@ -271,9 +271,6 @@ impl Process for Decrypt {
     }
 
     fn receipt(&mut self, receipt: Receipt, up: &mut dyn Upward) -> Result<(), Fault> {
-        match &mut self.translation {
-            Some(translation) => translation.receipt(&receipt, up),
-            None => Ok(()),
-        }
+        self.translation.receipt(&receipt, up)
     }
 }

@@ -8,27 +8,20 @@ use age::Recipient;
 use age_core::format::FileKey;
 use aws_lc_rs::rand;
 
+use super::super::layer::{self, Outgoing};
 use super::super::translate::Translation;
 use super::payload::{NONCE_BYTES, PayloadKey, Which};
 use super::{CHUNK_BYTES, LAYER, SEALED_BYTES, header};
-use crate::list::Line;
-use crate::stream::block::{BLOCK_BYTES, Pool};
-use crate::stream::{Begin, Blame, Block, End, Fault, Item, Outlet, Process, Receipt, Upward};
+use crate::stream::block::BLOCK_BYTES;
+use crate::stream::{Begin, Blame, End, Fault, Item, Outlet, Process, Receipt, Upward};
 
-/// Blocks in flight.
-const POOL_BLOCKS: usize = 4;
 /// Chunks from one seek point to the next.
 const GROUP_CHUNKS: u64 = 16;
-/// Bytes of seek lines after which a mark is put.
-const SEEKS_BYTES: usize = 2048;
 
 /// Adds encryption.
 pub struct Encrypt {
     recipients: Vec<Box<dyn Recipient + Send>>,
-    key: Option<PayloadKey>,
-    depth: u8,
-    pool: Pool,
-    block: Option<Block>,
+    sealing: Option<Sealing>,
     /// Plain bytes at the end of the block, of a chunk that is not sealed yet.
     open: usize,
     /// Number of that chunk.
@@ -37,9 +30,13 @@ pub struct Encrypt {
     input: u64,
     /// Bytes put, or sealed in the block.
     made: u64,
-    put: u64,
-    seeks: Vec<u8>,
-    translation: Option<Translation>,
+    translation: Translation,
+}
+
+/// What a stream that has begun is sealed with, and where it goes.
+struct Sealing {
+    key: PayloadKey,
+    outgoing: Outgoing,
 }
 
 impl Encrypt {
@@ -54,43 +51,34 @@ impl Encrypt {
         }
         Ok(Encrypt {
             recipients,
-            key: None,
-            depth: 0,
-            pool: Pool::new(BLOCK_BYTES, POOL_BLOCKS),
-            block: None,
+            sealing: None,
             open: 0,
             number: 0,
             input: 0,
             made: 0,
-            put: 0,
-            seeks: Vec::new(),
-            translation: expects_receipts.then(Translation::default),
+            translation: Translation::expecting(expects_receipts),
         })
     }
 
     fn begin(&mut self, mut begin: Begin, out: &mut dyn Outlet) -> Result<(), Fault> {
-        if begin.partial {
-            return Err(Fault::never(Blame::Operator, "cannot encrypt a partial stream"));
-        }
-        begin.layers.push(LAYER.into());
-        self.depth = u8::try_from(begin.layers.len())
-            .map_err(|_| Fault::never(Blame::Operator, "the stream has too many layers"))?;
+        let depth = layer::add(&mut begin, LAYER, "encrypt")?;
         let random = |bytes: &mut [u8]| {
             rand::fill(bytes).map_err(|_| Fault::later(Blame::Host, "cannot get random bytes"))
         };
         let key = FileKey::try_init_with_mut(|bytes| random(bytes))?;
         let mut nonce = [0; NONCE_BYTES];
         random(&mut nonce)?;
-        self.key = Some(PayloadKey::new(&key, &nonce)?);
         let mut head = header::make(&key, &self.recipients)?;
         head.extend_from_slice(&nonce);
-        begin.heads.push((self.depth, head.clone()));
+        begin.heads.push((depth, head.clone()));
         out.put(Item::Begin(begin))?;
+        let key = PayloadKey::new(&key, &nonce)?;
+        let sealing = Sealing { key, outgoing: Outgoing::of_layer(depth) };
+        let outgoing = &mut self.sealing.insert(sealing).outgoing;
         self.made = head.len() as u64;
-        self.block.get_or_insert_with(|| self.pool.take()).append(&head);
-        self.put_block(out)?;
-        self.seek_point();
-        Ok(())
+        outgoing.block().append(&head);
+        outgoing.put(out)?;
+        outgoing.seek_point(self.input, self.made, out)
     }
 
     fn take(&mut self, mut bytes: &[u8], out: &mut dyn Outlet) -> Result<(), Fault> {
@@ -98,8 +86,9 @@ impl Encrypt {
             if self.open == CHUNK_BYTES {
                 self.seal(false, out)?;
             }
-            let block = self.block.get_or_insert_with(|| self.pool.take());
-            let taken = block.append(&bytes[..bytes.len().min(CHUNK_BYTES - self.open)]);
+            let sealing = self.sealing.as_mut().ok_or_else(layer::no_begin)?;
+            let some = &bytes[..bytes.len().min(CHUNK_BYTES - self.open)];
+            let taken = sealing.outgoing.block().append(some);
             self.open += taken;
             self.input += taken as u64;
             bytes = &bytes[taken..];
@@ -109,46 +98,32 @@ impl Encrypt {
 
     /// Seals the open chunk; puts the block when no other fits into it.
     fn seal(&mut self, last: bool, out: &mut dyn Outlet) -> Result<(), Fault> {
-        let key = self.key.as_ref().expect("a stream starts with its begin");
-        let block = self.block.get_or_insert_with(|| self.pool.take());
+        let Sealing { key, outgoing } = self.sealing.as_mut().ok_or_else(layer::no_begin)?;
+        let block = outgoing.block();
         let from = block.len() - self.open;
         let which = Which { number: self.number, last };
         let tag = key.seal(which, &mut block.data_mut()[from..])?;
         block.append(&tag);
+        let is_full = block.len() + SEALED_BYTES > BLOCK_BYTES;
         self.made += (self.open + tag.len()) as u64;
         self.number += 1;
         self.open = 0;
-        let is_full = block.len() + SEALED_BYTES > BLOCK_BYTES;
-        if last || self.number.is_multiple_of(GROUP_CHUNKS) {
-            self.seek_point();
-            if let Some(translation) = self.translation.as_mut().filter(|_| self.input > 0) {
-                translation.chunk(self.input, self.made);
-            }
-        }
         if is_full || last {
-            self.put_block(out)?;
-            self.put_seeks(last, out)?;
+            outgoing.put(out)?;
+        }
+        if last || self.number.is_multiple_of(GROUP_CHUNKS) {
+            outgoing.seek_point(self.input, self.made, out)?;
+            if self.input > 0 {
+                self.translation.chunk(self.input, self.made);
+            }
         }
         Ok(())
     }
 
-    fn put_block(&mut self, out: &mut dyn Outlet) -> Result<(), Fault> {
-        let Some(block) = self.block.take() else { return Ok(()) };
-        let offset = self.put;
-        self.put += block.len() as u64;
-        out.put(Item::Data { offset, block })
-    }
-
-    fn seek_point(&mut self) {
-        let line = Line::Seek { depth: self.depth, input: self.input, output: self.made };
-        line.write(&mut self.seeks);
-    }
-
-    fn put_seeks(&mut self, all: bool, out: &mut dyn Outlet) -> Result<(), Fault> {
-        match !self.seeks.is_empty() && (all || self.seeks.len() >= SEEKS_BYTES) {
-            true => out.put(Item::Mark(std::mem::take(&mut self.seeks))),
-            false => Ok(()),
-        }
+    fn end(&mut self, end: End, out: &mut dyn Outlet) -> Result<(), Fault> {
+        self.seal(true, out)?;
+        let sealing = self.sealing.as_mut().ok_or_else(layer::no_begin)?;
+        sealing.outgoing.end(end, out)
     }
 }
 
@@ -157,18 +132,12 @@ impl Process for Encrypt {
         match item {
             Item::Begin(begin) => self.begin(begin, out),
             Item::Data { block, .. } => self.take(block.data(), out),
-            Item::End(end) => {
-                self.seal(true, out)?;
-                out.put(Item::End(End { bytes: self.put, ..end }))
-            }
+            Item::End(end) => self.end(end, out),
             item @ (Item::Mark(_) | Item::Abort(_)) => out.put(item),
         }
     }
 
     fn receipt(&mut self, receipt: Receipt, up: &mut dyn Upward) -> Result<(), Fault> {
-        match &mut self.translation {
-            Some(translation) => translation.receipt(&receipt, up),
-            None => Ok(()),
-        }
+        self.translation.receipt(&receipt, up)
     }
 }
