@@ -2,14 +2,15 @@
 //!
 //! The arguments are declared family by family in the files beside this one.
 
-use clap::Subcommand;
+use clap::{Parser, Subcommand};
 
 use super::filesys::SrcFilesys;
 use super::filesys_sink::SinkFilesys;
+use super::plumb::PlumbArgs;
 use super::tape::{SinkTape, SrcTape};
 
 use super::{Done, layer, raw, record, secret};
-use crate::glue::{Described, Role};
+use crate::glue::{Described, Gluepot, Role};
 use crate::parts::process::decompress::Decompress;
 use crate::parts::sink::null::Null;
 use crate::plumb::pipe::{self, Channels};
@@ -65,6 +66,7 @@ pub(super) enum Component {
     SinkTape(SinkTape),
     #[command(name = "src_tape")]
     SrcTape(SrcTape),
+    Plumb(Box<PlumbArgs>),
 }
 
 impl Component {
@@ -86,12 +88,16 @@ impl Component {
             Component::SinkNull => "sink_null",
             Component::SinkTape(_) => "sink_tape",
             Component::SrcTape(_) => "src_tape",
+            Component::Plumb(_) => "plumb",
         }
     }
 
     /// What can be said without opening anything.
     pub(super) fn describe(&self) -> Described {
-        let name = self.name();
+        let name = match self {
+            Component::Plumb(args) => args.component(),
+            _ => self.name(),
+        };
         let role = match name.split('_').next() {
             Some("src") => Role::Source,
             Some("sink") => Role::Sink,
@@ -100,6 +106,11 @@ impl Component {
         let (keeps, receipts) = match self {
             Component::SinkFile(_) | Component::SinkTape(_) => (true, true),
             Component::SinkFilesys(args) => (true, args.takes_all()),
+            // What it is there is known there; a sink is taken at its word.
+            Component::Plumb(_) => {
+                let keeps = role == Role::Sink && !["sink_null", "sink_stdout"].contains(&name);
+                (keeps, keeps)
+            }
             _ => (false, false),
         };
         let claims = match self {
@@ -134,11 +145,15 @@ impl Component {
             Component::SinkNull => sink(Null),
             Component::SinkTape(args) => sink(args.sink()?),
             Component::SrcTape(args) => source(args.source()?),
+            Component::Plumb(args) => args.part(receipts),
         }
     }
 
     pub(super) fn run(self, mut channels: Channels) -> Result<Done, Fault> {
         let name = self.name();
+        if let Component::Plumb(args) = self {
+            return args.run(channels);
+        }
         let done = match self {
             Component::ProcVerify(_) => Done::agreeing_but_for,
             _ => Done::but_for,
@@ -161,4 +176,33 @@ fn process(process: impl Process + Send + 'static) -> Result<Part, Fault> {
 
 fn sink(sink: impl Sink + Send + 'static) -> Result<Part, Fault> {
     Ok(Part::Sink(Box::new(sink)))
+}
+
+/// The components of this executable.
+pub(super) struct Ours;
+
+#[derive(Parser)]
+#[command(no_binary_name = true)]
+struct Step {
+    #[command(subcommand)]
+    component: Component,
+}
+
+fn parse(step: &[String]) -> Result<Component, String> {
+    let parsed = Step::try_parse_from(step);
+    parsed.map(|step| step.component).map_err(|error| {
+        let text = error.render().to_string();
+        let line = text.lines().next().unwrap_or("it cannot be understood");
+        format!("{}: {}", step.first().map_or("", |n| n), line.trim_start_matches("error: "))
+    })
+}
+
+impl Gluepot for Ours {
+    fn describe(&self, step: &[String]) -> Result<Described, String> {
+        parse(step).map(|component| component.describe())
+    }
+
+    fn make(&self, step: &[String], receipts: bool) -> Result<Part, Fault> {
+        parse(step).map_err(Fault::usage)?.part(receipts)
+    }
 }

@@ -2,19 +2,17 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::time::Instant;
 
-use clap::{Args, Parser};
+use clap::Args;
 
 use super::Done;
-use super::component::Component;
+use super::component::Ours;
 use super::table::print;
 use crate::glue::check::check;
 use crate::glue::recipe::{Complaint, RECIPE_BYTES_MAX, Recipe};
 use crate::glue::run::{Event, Outcome, Progress, Pudding};
-use crate::glue::{Described, Gluepot};
-use crate::plumb::run::Part;
 use crate::stream::{Blame, Fault};
 
 /// Check a recipe whole, then run it
@@ -28,35 +26,6 @@ pub(super) struct GlueArgs {
     /// Report on standard output as JSON, a line for each second and one at the end
     #[arg(long)]
     json: bool,
-}
-
-/// The components of this executable.
-struct Ours;
-
-#[derive(Parser)]
-#[command(no_binary_name = true)]
-struct Step {
-    #[command(subcommand)]
-    component: Component,
-}
-
-fn parse(step: &[String]) -> Result<Component, String> {
-    let parsed = Step::try_parse_from(step);
-    parsed.map(|step| step.component).map_err(|error| {
-        let text = error.render().to_string();
-        let line = text.lines().next().unwrap_or("it cannot be understood");
-        format!("{}: {}", step.first().map_or("", |n| n), line.trim_start_matches("error: "))
-    })
-}
-
-impl Gluepot for Ours {
-    fn describe(&self, step: &[String]) -> Result<Described, String> {
-        parse(step).map(|component| component.describe())
-    }
-
-    fn make(&self, step: &[String], receipts: bool) -> Result<Part, Fault> {
-        parse(step).map_err(Fault::usage)?.part(receipts)
-    }
 }
 
 impl GlueArgs {
@@ -74,7 +43,11 @@ impl GlueArgs {
         let program =
             std::env::current_exe().map_err(|e| Fault::host("cannot find this executable", &e))?;
         let (sender, receiver) = channel();
-        watch_for_signals(sender.clone())?;
+        let events = sender.clone();
+        super::signals::watch(move |number| {
+            let why = if number == 2 { "interrupted" } else { "asked to end" };
+            events.send(Event::Stop(why.to_owned())).is_ok()
+        })?;
         let pudding = Pudding::start(&recipe, &Ours, program, (sender, receiver))?;
         let mut teller = Teller::new(self.json);
         let outcome = pudding.wait(&mut |progress| teller.tell(progress))?;
@@ -126,32 +99,6 @@ impl GlueArgs {
             }
         }
     }
-}
-
-/// SIGINT and SIGTERM end the pudding, not this process.
-fn watch_for_signals(events: Sender<Event>) -> Result<(), Fault> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let cannot = |e: std::io::Error| Fault::host("cannot wait for signals", &e);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
-    let runtime = runtime.map_err(cannot)?;
-    let guard = runtime.enter();
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
-    drop(guard);
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            loop {
-                let why = tokio::select! {
-                    _ = interrupt.recv() => "interrupted",
-                    _ = terminate.recv() => "asked to end",
-                };
-                if events.send(Event::Stop(why.to_owned())).is_err() {
-                    return;
-                }
-            }
-        });
-    });
-    Ok(())
 }
 
 /// Says how far it is: on a terminal in place, otherwise now and then.

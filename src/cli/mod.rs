@@ -15,9 +15,12 @@ mod key;
 mod layer;
 mod library;
 mod list;
+mod netplumber;
+mod plumb;
 mod raw;
 mod record;
 mod secret;
+mod signals;
 mod table;
 mod tape;
 
@@ -55,6 +58,7 @@ enum Command {
     Glue(glue::GlueArgs),
     #[command(subcommand)]
     Key(key::Key),
+    Netplumber(netplumber::NetplumberArgs),
 }
 
 /// What a command came to, when it came to an end.
@@ -101,6 +105,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::Demo(demo) => ("demo", demo.run()),
         Command::Glue(glue) => ("glue", glue.run()),
         Command::Key(key) => ("key", key.run()),
+        Command::Netplumber(netplumber) => ("netplumber", netplumber.run()),
     };
     report(name, result)
 }
@@ -128,7 +133,7 @@ fn with_name_first(mut args: Vec<OsString>) -> Vec<OsString> {
 
 fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("TAPIOCA_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,tapioca::netplumber=info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

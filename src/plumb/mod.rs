@@ -3,6 +3,9 @@
 //! Owns descriptors, threads and the order in which things close, so that components own none.
 
 pub mod descriptors;
+pub mod echo;
+pub mod far;
+pub mod far_part;
 pub mod pipe;
 pub mod ring;
 pub mod run;

@@ -20,7 +20,7 @@ use crate::stream::{Blame, Fault, Inlet, Item, Patience, Receipt, Upward};
 
 /// The receipt channels of this process. Make it first thing, before other files are opened.
 pub struct Channels {
-    up: ReceiptLines,
+    up: ReceiptLines<File>,
     below: Option<File>,
     verdict: VerdictLine,
 }
@@ -54,22 +54,27 @@ impl Channels {
         VerdictLine(self.verdict.0.take())
     }
 
+    /// The descriptors of receipts: to above, and from below.
+    pub fn into_receipts(self) -> (Option<File>, Option<File>) {
+        (self.up.0, self.below)
+    }
+
     /// Whether receipts are to come from below.
     pub fn expects_receipts(&self) -> bool {
         self.below.is_some()
     }
 }
 
-/// Receipts as lines of JSON.
-struct ReceiptLines(Option<File>);
+/// Receipts as lines of JSON, where somebody wants them.
+pub struct ReceiptLines<W: Write>(pub Option<W>);
 
-impl Upward for ReceiptLines {
+impl<W: Write> Upward for ReceiptLines<W> {
     fn receipt(&mut self, receipt: Receipt) -> Result<(), Fault> {
         let Some(file) = &mut self.0 else { return Ok(()) };
         let mut line = serde_json::to_vec(&receipt)
             .map_err(|e| Fault::never(Blame::Ours, format!("cannot write a receipt: {e}")))?;
         line.push(b'\n');
-        let what = "cannot send a receipt on descriptor 3";
+        let what = "cannot send a receipt";
         file.write_all(&line).map_err(|error| match error.kind() {
             ErrorKind::BrokenPipe => Fault::neighbour(format!("{what}: its reader is gone")),
             _ => Fault::host(what, &error),
@@ -86,11 +91,12 @@ pub fn receipts_in(lines: impl Read) -> impl Iterator<Item = Result<Receipt, Fau
     })
 }
 
-fn listen(file: Option<File>) -> Below {
+/// The receipts from below, read by a thread of their own; none if there is nothing to read.
+pub fn listen(lines: Option<impl Read + Send + 'static>) -> Below {
     let (sender, receiver) = channel();
-    let Some(file) = file else { return Below(receiver) };
+    let Some(lines) = lines else { return Below(receiver) };
     let read = move || {
-        for receipt in receipts_in(file) {
+        for receipt in receipts_in(lines) {
             let last = receipt.is_err();
             if sender.send(receipt).is_err() || last {
                 return;

@@ -53,14 +53,16 @@ pub fn root_cause(ended: &[Ended]) -> Option<(&str, &Fault)> {
 pub struct Below(pub Receiver<Result<Receipt, Fault>>);
 
 impl Below {
-    fn waiting(&self) -> Result<Option<Receipt>, Fault> {
+    /// A receipt that has arrived.
+    pub fn waiting(&self) -> Result<Option<Receipt>, Fault> {
         match self.0.try_recv() {
             Ok(receipt) => receipt.map(Some),
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => Ok(None),
         }
     }
 
-    fn last_ones(&self) -> Result<Option<Receipt>, Fault> {
+    /// The next receipt, waited for; none when no more will come.
+    pub fn last_ones(&self) -> Result<Option<Receipt>, Fault> {
         self.0.recv().map_or(Ok(None), |receipt| receipt.map(Some))
     }
 }
@@ -88,9 +90,9 @@ pub fn source(
     let skipped = source.run(&mut out).inspect_err(|fault| leave_abort(&mut out, who, fault))?;
     drop(out);
     while let Some(receipt) = below.last_ones()? {
-        up.receipt(receipt)?;
+        source.receipt(receipt, up)?;
     }
-    Ok(skipped)
+    Ok(skipped + source.finish()?)
 }
 
 /// Runs a processor until its last receipt. Returns how many things were found wanting.

@@ -258,7 +258,7 @@ impl Drop for Chain {
 }
 
 /// The verdict on a process that gave none: it was killed, or is no component of ours.
-fn without_a_word(status: ExitStatus) -> Verdict {
+pub(crate) fn without_a_word(status: ExitStatus) -> Verdict {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(0), _) => Ok(0),

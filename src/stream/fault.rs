@@ -101,9 +101,11 @@ impl Fault {
         Fault::later(Blame::Neighbour, what)
     }
 
-    /// An I/O error on this host while doing `what` (`cannot write /x/y`).
+    /// An I/O error on this host while doing `what` (`cannot write /x/y`). One that carries a fault is
+    /// that fault.
     pub fn host(what: impl fmt::Display, error: &std::io::Error) -> Fault {
-        Fault::later(Blame::Host, format!("{what}: {error}"))
+        let carried = error.get_ref().and_then(|inner| inner.downcast_ref::<Fault>());
+        carried.cloned().unwrap_or_else(|| Fault::later(Blame::Host, format!("{what}: {error}")))
     }
 
     /// Adds what the reader should do.

@@ -37,6 +37,16 @@ pub trait Upward {
 pub trait Source {
     /// Runs to the end. Returns how many things had to be left out (each named on stderr).
     fn run(&mut self, out: &mut dyn Outlet) -> Result<u64, Fault>;
+
+    /// Takes a receipt from below, and passes it on.
+    fn receipt(&mut self, receipt: Receipt, up: &mut dyn Upward) -> Result<(), Fault> {
+        up.receipt(receipt)
+    }
+
+    /// Called once after the last receipt. Returns how many more things were left out.
+    fn finish(&mut self) -> Result<u64, Fault> {
+        Ok(0)
+    }
 }
 
 /// Changes or watches a stream.

@@ -302,6 +302,13 @@ impl<R: Read> FrameReader<R> {
     }
 }
 
+impl<R: Read> FrameReader<R> {
+    /// What the frames come from.
+    pub fn inner_mut(&mut self) -> &mut R {
+        &mut self.from
+    }
+}
+
 impl<R: Read> Inlet for FrameReader<R> {
     fn take(&mut self) -> Result<Item, Fault> {
         let header = self.header()?;
