@@ -382,6 +382,7 @@ fn wait(link: &Link, happens: &mpsc::Receiver<Event>, ends: Option<&Ends>) -> Ve
 /// Tells how the component ended, when everything it wrote was sent, and waits until that was heard.
 fn goodbye(link: &Link, verdict: &Verdict) -> Result<(), Fault> {
     link.drain()?;
+    link.allow_close();
     link.say(&FromServer::Ended(verdict.clone()))?;
     link.let_finish(CLOSE_LIMIT)
 }

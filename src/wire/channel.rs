@@ -21,6 +21,8 @@ use crate::stream::{Blame, Fault};
 const READ_BYTES: usize = 512 * 1024;
 /// How long a read waits before whoever reads may look around.
 const LOOK_UP: Duration = Duration::from_millis(500);
+/// Reads after a handshake that failed.
+const ALERT_READS: usize = 32;
 /// Bytes of a frame's authentication when it travels in clear.
 const MAC_BYTES: usize = 32;
 
@@ -74,7 +76,7 @@ pub struct Receiver {
     /// Bytes in the buffer that were not used up yet.
     filled: usize,
     assembler: Assembler,
-    /// Frames that came along with the end of the handshake.
+    /// Frames that arrived before anybody asked for them.
     early: Vec<Frame>,
     closed: bool,
 }
@@ -126,14 +128,29 @@ pub fn establish(
         closed: false,
     };
     // The client speaks first.
+    match shake(&mut sender, &mut receiver, deadline) {
+        Ok(early) => Ok((sender, Receiver { early, ..receiver })),
+        Err(fault) => {
+            sender.let_alert_arrive();
+            Err(fault)
+        }
+    }
+}
+
+/// Turns until the handshake is over; returns frames that came along with its end.
+fn shake(
+    sender: &mut Sender,
+    receiver: &mut Receiver,
+    deadline: Instant,
+) -> Result<Vec<Frame>, Fault> {
     let mut early = Vec::new();
     let mut turned = receiver.process(&mut early);
     loop {
         let flushed = sender.flush();
         turned?;
         flushed?;
-        if locked(&tls).is_open() {
-            return Ok((sender, Receiver { early, ..receiver }));
+        if locked(&sender.tls).is_open() {
+            return Ok(early);
         }
         if Instant::now() >= deadline {
             return Err(cut("the handshake takes too long"));
@@ -176,6 +193,20 @@ impl Sender {
         }
     }
 
+    /// A socket that is closed with bytes unread takes back what was written last: an alert, say. Reads
+    /// them, as far as they come at once and are not many.
+    fn let_alert_arrive(&mut self) {
+        if self.socket.shutdown(Shutdown::Write).is_err() {
+            return;
+        }
+        for _ in 0..ALERT_READS {
+            match self.socket.read(&mut [0; 4096]) {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return,
+            }
+        }
+    }
+
     /// From now on frames leave in clear.
     pub fn unseal(&mut self, side: Side) -> Result<(), Fault> {
         let purpose = match side {
@@ -193,7 +224,13 @@ impl Sender {
             locked(&self.tls).close()?;
             self.flush()?;
         }
-        self.socket.shutdown(Shutdown::Write).map_err(|e| link_fault("cannot close the link", &e))
+        match self.socket.shutdown(Shutdown::Write) {
+            Err(error) if error.kind() != ErrorKind::NotConnected => {
+                Err(link_fault("cannot close the link", &error))
+            }
+            // The other end may have closed first.
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Ends the connection both ways, so that whoever waits for it comes back.
@@ -325,9 +362,11 @@ impl Receiver {
         let mut frames = Vec::new();
         loop {
             let received = self.receive(&mut frames)?;
-            match (frames.pop(), received) {
-                (Some(frame), _) if frames.is_empty() => return Ok(frame),
-                (Some(_), _) => return Err(Fault::stream("the other plumber talks out of turn")),
+            match ((!frames.is_empty()).then(|| frames.remove(0)), received) {
+                (Some(frame), _) => {
+                    self.early = frames;
+                    return Ok(frame);
+                }
                 (None, Received::Closed) => return Err(cut("it was closed too early")),
                 (None, _) if Instant::now() >= deadline => {
                     return Err(cut("the other end says nothing"));

@@ -350,6 +350,11 @@ impl Link {
         self.let_close(limit)
     }
 
+    /// From now on the other end may close the link. Say so before you say anything that makes it do so.
+    pub fn allow_close(&self) {
+        self.lock().may_close = true;
+    }
+
     /// Waits until the other end closes the link, no longer than `limit`, and then does so, too.
     pub fn let_finish(&self, limit: Duration) -> Result<(), Fault> {
         self.let_close(limit)?;
@@ -368,7 +373,7 @@ impl Link {
     }
 
     fn let_close(&self, limit: Duration) -> Result<(), Fault> {
-        self.lock().may_close = true;
+        self.allow_close();
         self.wake_all();
         let deadline = Instant::now() + limit;
         let mut state = self.lock();

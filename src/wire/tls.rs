@@ -111,6 +111,8 @@ trait End: Send {
         wish: Wish<'_>,
     ) -> (usize, Result<Turned, Fault>);
 
+    fn has_something_to_say(&self) -> bool;
+
     fn alpn(&self) -> Option<&[u8]>;
 
     fn peer(&self) -> Option<&CertificateDer<'static>>;
@@ -175,6 +177,10 @@ macro_rules! end {
                     Ok(_) => Ok(Turned::Blocked),
                 };
                 (discard, turned)
+            }
+
+            fn has_something_to_say(&self) -> bool {
+                self.wants_write()
             }
 
             fn alpn(&self) -> Option<&[u8]> {
@@ -251,12 +257,13 @@ impl Tls {
     /// up. With a fault, an alert for the other end may wait among the outgoing bytes.
     pub fn take(&mut self, incoming: &mut [u8], plain: Plain<'_>) -> (usize, Result<(), Fault>) {
         let (used, turned) = self.turns(incoming, plain, Wish::Nothing);
-        let turned = turned.inspect_err(|_| {
-            // The alert, if there is one; the fault that counts is the first.
-            if let (_, Err(again)) = self.turns(&mut [], &mut |_| Ok(()), Wish::Nothing) {
-                tracing::trace!(%again, "after a fault");
+        // The alert, if there is one. Not a byte more may be looked at; the fault that counts is the first.
+        while turned.is_err() && self.end.has_something_to_say() {
+            let nothing = &mut |_: &[u8]| Ok(());
+            if self.end.turn(&mut [], &mut self.outgoing, nothing, Wish::Nothing).1.is_err() {
+                break;
             }
-        });
+        }
         (used, turned.map(|_| ()))
     }
 

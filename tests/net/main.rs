@@ -1,0 +1,10 @@
+//! Components of other machines: the bytes, who may, what is refused, and what a cut link leaves behind.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+#![allow(dead_code, reason = "a rig has more than each test uses")]
+
+mod cuts;
+mod echo;
+mod enrolment;
+mod handles;
+mod hostile;
+mod rig;
