@@ -5,6 +5,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 use age::x25519;
 use tapioca::parts::process::age::{Decrypt, Encrypt, SEALED_BYTES};
@@ -75,6 +76,7 @@ fn sealed(identity: &x25519::Identity, data: &[u8], piece: usize) -> Seen {
     seen
 }
 
+/// Opens the bytes alone, as they are what an age file has.
 fn opened(
     identity: &x25519::Identity,
     begin: Begin,
@@ -82,8 +84,8 @@ fn opened(
     piece: usize,
 ) -> (Seen, Result<(), Fault>) {
     let mut seen = Seen::default();
-    let result =
-        feed(&mut Decrypt::new(vec![Box::new(identity.clone())]), begin, data, piece, &mut seen);
+    let mut decrypt = Decrypt::new(Arc::new(vec![Box::new(identity.clone())])).without_lines();
+    let result = feed(&mut decrypt, begin, data, piece, &mut seen);
     (seen, result)
 }
 
@@ -246,7 +248,8 @@ fn receipts_are_translated_both_ways() {
     let identity = x25519::Identity::generate();
     let data = noise(50 * CHUNK + 77);
     let mut encrypt = Encrypt::new(vec![Box::new(identity.to_public())], true).unwrap();
-    let mut decrypt = Decrypt::new(vec![Box::new(identity)]).expecting_receipts(true);
+    let mut decrypt =
+        Decrypt::new(Arc::new(vec![Box::new(identity)])).without_lines().expecting_receipts(true);
     let (mut middle, mut below) = (Seen::default(), Seen::default());
     feed(&mut encrypt, Begin::default(), &data, 70_000, &mut middle).unwrap();
     feed(&mut decrypt, middle.begin.clone().unwrap(), &middle.data, 90_000, &mut below).unwrap();

@@ -59,7 +59,11 @@ impl Gathered {
                 }
                 Line::Seek { depth, input, output } => gathered.seeks.push((depth, input, output)),
                 Line::Place { extent, place, .. } => gathered.places.push((extent, place)),
-                Line::Entry(_) | Line::Want { .. } | Line::Missing { .. } => {}
+                Line::Entry(_)
+                | Line::Want { .. }
+                | Line::Missing { .. }
+                | Line::Sealed(_)
+                | Line::Head { .. } => {}
             }
         }
         gathered.add_link_targets(index, targets)?;
