@@ -274,13 +274,29 @@ impl Decrypt {
     fn mark(&mut self, lines: &[u8], out: &mut dyn Outlet) -> Result<(), Fault> {
         let mut opened = Vec::with_capacity(lines.len());
         for line in lines.split_inclusive(|&b| b == b'\n') {
-            match line.first() {
-                Some(b'%') => self.line(line, &mut opened)?,
-                _ => opened.extend_from_slice(line),
+            if line.first() == Some(&b'%') {
+                self.line(line, &mut opened)?;
+            } else if self.stays_in_clear(line)? {
+                opened.extend_from_slice(line);
+            } else {
+                return Err(Fault::stream("an index line that should be sealed stands in clear"));
             }
         }
         let seen = self.partial.then_some(self.output);
         self.wants.mark(&opened, self.depth, seen, out)
+    }
+
+    /// Of a whole stream only seek points of this layer and of those around it come in clear; what
+    /// chooses from a tape has opened the lines itself.
+    fn stays_in_clear(&self, line: &[u8]) -> Result<bool, Fault> {
+        if self.partial || !self.expects_lines {
+            return Ok(true);
+        }
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        match Line::parse(line).map_err(Fault::stream)? {
+            Line::Seek { depth, .. } => Ok(depth > self.depth),
+            _ => Ok(false),
+        }
     }
 
     fn line(&mut self, line: &[u8], opened: &mut Vec<u8>) -> Result<(), Fault> {
@@ -292,7 +308,7 @@ impl Decrypt {
         let Some(keys) = &mut self.keys else {
             return Err(Fault::stream("a sealed index line comes before the head"));
         };
-        if !self.partial {
+        if !self.partial && self.expects_lines {
             keys.order.note(&sealed).map_err(Fault::stream)?;
         }
         opened.extend(keys.lines.open(sealed).map_err(Fault::stream)?);

@@ -87,7 +87,7 @@ impl Gathered {
                 Blame::Operator,
                 "the list is of a stream with layers, whose places are not exact",
             )
-            .hint("leave --list out, and the index on the tape is used"));
+            .hint("leave --list out, and the index on the tape is used; --identity opens one that is sealed"));
         }
         Ok(gathered)
     }
