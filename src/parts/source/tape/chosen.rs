@@ -39,7 +39,7 @@ pub(super) fn run(
         reader = next;
         parts.add(&mut reader, begin.stream)?;
     }
-    let (index, troubles) = opening.lines(parts.index, true);
+    let (index, troubles) = opening.lines(parts.index);
     must_be_sound(&troubles)?;
     let gathered = Gathered::from_index(&index, chosen.only)?;
     let missed = name_unmatched(&gathered);
@@ -98,7 +98,7 @@ pub(super) fn run_salvage(
         }
         other.lend_back(mount);
     }
-    let (index, troubles) = opening.lines(index, false);
+    let (index, troubles) = opening.lines(index);
     left_out += name_all(&troubles);
     let mut gathered = Gathered::from_index(&index, chosen.only)?;
     left_out += name_unmatched(&gathered);

@@ -29,13 +29,13 @@ impl<'a> Opening<'a> {
         }
     }
 
-    /// The lines in clear, and what is wrong with them. With `whole` all parts are here.
-    pub(super) fn lines(self, indexes: Indexes, whole: bool) -> (Vec<Vec<u8>>, Vec<String>) {
+    /// The lines in clear, and what is wrong with them or missing.
+    pub(super) fn lines(self, indexes: Indexes) -> (Vec<Vec<u8>>, Vec<String>) {
         let Some(mut unseal) = self.0 else {
             return (indexes.into_values().collect(), Vec::new());
         };
         let opened = indexes.into_values().map(|lines| unseal.part(&lines)).collect();
-        (opened, unseal.troubles(whole))
+        (opened, unseal.troubles(true))
     }
 }
 
