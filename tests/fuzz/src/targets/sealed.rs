@@ -12,7 +12,8 @@ use tapioca::parts::process::age::{Decrypt, Encrypt, Identities};
 use tapioca::stream::{Begin, Block, End, Fault, Item, Outlet, Process};
 
 /// Made for this; opens nothing else.
-pub const IDENTITY: &str = "AGE-SECRET-KEY-1Y49AQATEH8CNGKLKUWQPG80JJ5VDKNY4HJGTC745GFL80Z39FYMQ659SXZ";
+pub const IDENTITY: &str =
+    "AGE-SECRET-KEY-1Y49AQATEH8CNGKLKUWQPG80JJ5VDKNY4HJGTC745GFL80Z39FYMQ659SXZ";
 const TEXT: &[u8] = b"tapioca!";
 
 #[derive(Default, PartialEq, Debug)]
@@ -79,9 +80,8 @@ fn only_what_was_sealed(bytes: &[u8]) {
     }
     let opened = unseal.part(text);
     let is_sound = unseal.troubles(true).is_empty();
-    let in_clear = |line: &Line| {
-        matches!(line, Line::Seek { .. } | Line::Place { .. } | Line::Head { .. })
-    };
+    let in_clear =
+        |line: &Line| matches!(line, Line::Seek { .. } | Line::Place { .. } | Line::Head { .. });
     let sealed: Vec<Line> = lines(&opened)
         .map(|line| line.expect("what comes out are lines"))
         .filter(|line| !in_clear(line))
@@ -113,7 +113,8 @@ fn there_and_back(bytes: &[u8]) {
         .collect();
     lines.push(b'\n');
     let identity: Identity = IDENTITY.parse().expect("the identity is one");
-    let mut encrypt = Encrypt::new(vec![Box::new(identity.to_public())], false).expect("a recipient");
+    let mut encrypt =
+        Encrypt::new(vec![Box::new(identity.to_public())], false).expect("a recipient");
     let mut sealed = Said::default();
     let end = Item::End(End { bytes: 0, skipped: 0 });
     for item in [Item::Begin(Begin::default()), Item::Mark(lines.clone()), end] {
@@ -130,7 +131,11 @@ fn there_and_back(bytes: &[u8]) {
     });
     let said = marks.collect::<Vec<_>>().concat();
     let without = |text: &[u8]| -> Vec<u8> {
-        text.split_inclusive(|&b| b == b'\n').filter(|line| !is_seek(line)).flatten().copied().collect()
+        text.split_inclusive(|&b| b == b'\n')
+            .filter(|line| !is_seek(line))
+            .flatten()
+            .copied()
+            .collect()
     };
     assert_eq!(without(&said), without(&lines));
 }
