@@ -266,3 +266,21 @@ fn a_lost_index_is_made_again_from_sealed_data() {
     let sealed = bench.sh(&format!("$t library rebuild {DEVICES} --to none"));
     assert!(String::from_utf8(sealed.stderr).unwrap().contains("it is sealed; --identity FILE"));
 }
+
+#[test]
+fn the_reader_on_the_volume_says_what_it_cannot_open() {
+    let bench = Bench::new();
+    bench.back_up("$t proc_encrypt --to-file k.pub");
+    bench.ok("$t library load --changer virtual:lib#changer --volume TAP001L9 >said; $t drive dump --drive virtual:lib#drive0 --to dump >said");
+    let kit = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/volume/kit/reader.py");
+    let reader = format!("python3 {}", kit.display());
+    bench.ok(&format!("{reader} check dump"));
+    let listed = bench.ok(&format!("{reader} list dump"));
+    assert!(listed.contains("lines of the index, which this reader cannot open"), "{listed}");
+    let told = bench.refused(&format!("{reader} file dump telltale-tree/telltale-file-5"));
+    assert!(told.contains("an index is sealed"), "{told}");
+    // What is not sealed is all it takes to have the whole stream.
+    let stream = listed.split(' ').nth(1).unwrap();
+    bench.ok(&format!("{reader} stream dump --stream {stream} >bytes"));
+    bench.ok(&format!("$t src_tape {DEVICES} --volume TAP001L9 | $t sink_stdout | cmp - bytes"));
+}
