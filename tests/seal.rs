@@ -223,11 +223,22 @@ fn nothing_that_was_touched_comes_out() {
     refused(&made_of(&[0, 1, 1, 2, 3]), 2, "one doubled");
     refused(&made_of(&[0, 1, 2]), 2, "the last dropped");
     refused(&made_of(&[0, 1, 2, 3, 3]), 3, "the last doubled");
-    // A chunk of another stream to the same recipient, at the same place.
+    // Another stream of the same bytes to the same recipient: each of its chunks at its own place, two
+    // streams that changed chunks, all of it behind this head, and its head before this.
     let other = sealed(&identity, &data, 50_000).data;
-    let mut bytes = whole.clone();
-    bytes[head..head + SEALED_BYTES].copy_from_slice(&other[head..head + SEALED_BYTES]);
-    refused(&bytes, 0, "a chunk of another stream");
+    assert_eq!(other.len(), whole.len());
+    for n in 0..4 {
+        let at = head + n * SEALED_BYTES;
+        let range = at..whole.len().min(at + SEALED_BYTES);
+        let (mut here, mut there) = (whole.clone(), other.clone());
+        here[range.clone()].swap_with_slice(&mut there[range]);
+        refused(&here, n, &format!("chunk {n} of another stream"));
+        refused(&there, n, &format!("chunk {n} of another stream, the other way"));
+    }
+    refused(&[&whole[..head], &other[head..]].concat(), 0, "another stream behind this head");
+    refused(&[&other[..head], &whole[head..]].concat(), 0, "another head");
+    refused(&[&whole[..], &other[..]].concat(), 3, "another stream behind this one");
+    refused(&[&whole[..], &whole[head..]].concat(), 3, "the same bytes once more");
     // Somebody else's identity.
     let (seen, result) = opened(&x25519::Identity::generate(), encrypted(), &whole, 30_000);
     assert!(seen.data.is_empty() && result.unwrap_err().what.contains("none of the identities"));

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use tapioca::library::{Mount, Scribe};
 use tapioca::stream::frame::{FrameReader, FrameWriter};
-use tapioca::stream::{Inlet, Item, Outlet};
+use tapioca::stream::{Abort, Begin, Block, Inlet, Item, Outlet};
 
 const EXE: &str = env!("CARGO_BIN_EXE_tapioca");
 const DEVICES: &str = "--drive virtual:lib#drive0 --changer virtual:lib#changer";
@@ -166,7 +166,10 @@ fn a_list_is_rebuilt_clear_or_sealed() {
     assert!(String::from_utf8(told.stderr).unwrap().contains("are sealed; --identity FILE opens"));
     assert_eq!(bench.ok("$t list S --identity k"), bench.ok("$t list clear/*.list"));
     assert!(bench.refused("$t list S --identity other").contains("none of the identities"));
-    bench.refused(&format!("$t library rebuild {DEVICES} --to none --identity other"));
+    let strange = bench.sh(&format!("$t library rebuild {DEVICES} --to strange --identity other"));
+    assert_eq!(strange.status.code(), Some(1));
+    assert!(String::from_utf8(strange.stderr).unwrap().contains("none of the identities"));
+    bench.ok("cmp strange/*.list S");
 }
 
 #[test]
@@ -283,4 +286,28 @@ fn the_reader_on_the_volume_says_what_it_cannot_open() {
     let stream = listed.split(' ').nth(1).unwrap();
     bench.ok(&format!("{reader} stream dump --stream {stream} >bytes"));
     bench.ok(&format!("$t src_tape {DEVICES} --volume TAP001L9 | $t sink_stdout | cmp - bytes"));
+}
+
+#[test]
+fn why_a_stream_was_given_up_is_not_on_the_tape() {
+    for (processor, is_told) in
+        [("$t proc_compress", true), ("$t proc_encrypt --to-file k.pub", false)]
+    {
+        let bench = Bench::new();
+        let mut outlet = FrameWriter::new(File::create(bench.at("frames")).unwrap());
+        outlet.put(Item::Begin(Begin { kind: "raw".into(), ..Begin::default() })).unwrap();
+        outlet.put(Item::Data { offset: 0, block: Block::copy_of(b"bytes") }).unwrap();
+        outlet.put(Item::Mark(b"! unreadable one\n".to_vec())).unwrap();
+        let why = "cannot read telltale-file".into();
+        outlet.put(Item::Abort(Abort { who: "src_filesys".into(), why })).unwrap();
+        drop(outlet);
+        bench.refused(&format!(
+            "{processor} <frames | $t sink_tape {DEVICES} --block-bytes 65536 3>/dev/null"
+        ));
+        assert_eq!(!telling_files(&bench.at("lib")).is_empty(), is_told);
+        // What was said before it is there, for whoever may read it.
+        let listed = bench.sh(&format!("$t library rebuild {DEVICES} --to lists --identity k"));
+        assert_eq!(listed.status.code(), Some(1));
+        bench.ok("grep -q '^! unreadable one' lists/*.list");
+    }
 }

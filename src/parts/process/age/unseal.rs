@@ -158,7 +158,7 @@ fn keep(line: &[u8], opened: &mut Vec<u8>) {
 }
 
 /// Opens the indexes of a stream that was found on media, in their place, and its name. Returns what is
-/// wrong with them.
+/// wrong with them. A stream that is for others stays as it is, and that is said.
 pub fn unseal_found(
     stream: &mut StreamFound,
     identities: &Identities,
@@ -166,8 +166,14 @@ pub fn unseal_found(
     if !is_sealed(&stream.begin) {
         return Ok(Vec::new());
     }
-    stream.begin.name = opened_name(&stream.begin, identities)?;
-    let mut unseal = Unseal::of(&stream.begin, identities)?;
+    let name = opened_name(&stream.begin, identities);
+    let opened = name.and_then(|name| Ok((name, Unseal::of(&stream.begin, identities)?)));
+    let (name, mut unseal) = match opened {
+        Ok(opened) => opened,
+        Err(fault) if fault.blame == Blame::Ours => return Err(fault),
+        Err(fault) => return Ok(vec![fault.what]),
+    };
+    stream.begin.name = name;
     for part in &mut stream.parts {
         let opened = unseal.part(&part.lines()?);
         part.replace_lines(&opened)?;
