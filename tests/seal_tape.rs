@@ -311,3 +311,45 @@ fn why_a_stream_was_given_up_is_not_on_the_tape() {
         bench.ok("grep -q '^! unreadable one' lists/*.list");
     }
 }
+
+/// Frames in which the first two sealed lines are told early and once more with all the others, as it is
+/// on tapes where a part could not be confirmed.
+fn told_twice(from: &Path, to: &Path) {
+    let mut inlet = FrameReader::new(File::open(from).unwrap());
+    let (mut items, mut lines) = (Vec::new(), Vec::new());
+    while !matches!(items.last(), Some(Item::End(_))) {
+        match inlet.take().unwrap() {
+            Item::Mark(mark) => lines.extend_from_slice(&mark),
+            Item::Data { offset, block } => {
+                items.push(Item::Data { offset, block: Block::copy_of(block.data()) });
+            }
+            item => items.push(item),
+        }
+    }
+    let sealed = lines.split_inclusive(|&b| b == b'\n').filter(|line| line.starts_with(b"% "));
+    let early: Vec<u8> = sealed.take(2).flatten().copied().collect();
+    let end = items.pop().unwrap();
+    items.insert(2, Item::Mark(early));
+    items.extend([Item::Mark(lines), end]);
+    let mut outlet = FrameWriter::new(File::create(to).unwrap());
+    items.into_iter().for_each(|item| outlet.put(item).unwrap());
+}
+
+#[test]
+fn a_part_that_is_told_again_in_the_next_does_no_harm() {
+    let bench = Bench::new();
+    bench.ok("head -c 20000000 /dev/urandom >telltale-tree/big");
+    bench.ok("$t src_filesys telltale-tree | $t proc_record --list L | $t proc_encrypt --to-file k.pub >whole");
+    told_twice(&bench.at("whole"), &bench.at("twice"));
+    bench.refused("$t proc_decrypt --identity k <twice | $t sink_null");
+    bench
+        .ok(&format!("$t sink_tape {DEVICES} --block-bytes 65536 --sync-mib 4 <twice 3>/dev/null"));
+    let first = bench.indexes();
+    assert!(first.starts_with(b"% 1 0 more ") && !first.windows(9).any(|w| w == b"% 1 2 mor"));
+    let tape = format!("$t src_tape {DEVICES} --volume TAP001L9");
+    bench.ok(&format!("{tape} | $t proc_decrypt --identity k | $t proc_verify | $t sink_null"));
+    bench.ok(&format!("{tape} --identity k --only '**/big' | $t proc_decrypt --identity k | $t sink_filesys -C back; cmp {{,back/}}telltale-tree/big"));
+    bench.ok(&format!("$t library rebuild {DEVICES} --to lists --identity k"));
+    let entries = |file: &str| bench.ok(&format!("grep -v '^@' {file} | sort"));
+    assert_eq!(entries("lists/*.list"), entries("L"));
+}

@@ -318,7 +318,8 @@ impl Decrypt {
     fn nothing_missing(&self) -> Result<(), Fault> {
         let missing = self.keys.as_ref().and_then(|keys| keys.order.missing());
         match missing.filter(|_| self.expects_lines && !self.partial) {
-            Some(what) => Err(Fault::stream(what)),
+            Some(what) => Err(Fault::stream(what)
+                .hint("its bytes are whole: sink_stdout and `age -d` give them without the index")),
             None => Ok(()),
         }
     }
