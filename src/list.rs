@@ -10,11 +10,16 @@
 //! ? 0 512 5120                                                   a wanted range at depth 0 (only in partial streams)
 //! ! unreadable path                                              a thing left out, and why in one word
 //! @ 0 524192 524192 TAP001L8 <uuid or -> 0 5 on-tape             where bytes lie: from to stride medium volume partition block grade
+//! % 2 0 more <base64>                                            lines that layer 2 sealed: piece 0, and more follow
+//! = 2 <base64>                                                   the head of layer 2, in lists whose lines are sealed
 //! ```
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{BufRead, Read as _};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 
 use crate::stream::{Blame, Fault};
 
@@ -43,6 +48,27 @@ pub struct Entry {
     pub path: Vec<u8>,
     /// Target of a symbolic or hard link.
     pub link: Option<Vec<u8>>,
+}
+
+/// Lines that a layer has sealed: a piece of the stream's index that its recipients alone can read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// Which layer, 1 = innermost.
+    pub depth: u8,
+    /// Number of the piece, from 0.
+    pub number: u64,
+    /// Whether it is the layer's last.
+    pub last: bool,
+    /// What was made of the lines.
+    pub bytes: Vec<u8>,
+}
+
+impl Sealed {
+    /// The line up to its bytes. They are sealed together with it, so none of it can be changed.
+    pub fn front(&self) -> String {
+        let state = if self.last { "last" } else { "more" };
+        format!("% {} {} {state} ", self.depth, self.number)
+    }
 }
 
 /// One parsed line.
@@ -83,6 +109,15 @@ pub enum Line {
         place: crate::stream::Place,
         /// The rung of the ladder, spaces as `-`.
         grade: String,
+    },
+    /// Lines that only a layer's recipients can read.
+    Sealed(Sealed),
+    /// What opens the sealed lines of a layer, for its recipients.
+    Head {
+        /// Which layer, 1 = innermost.
+        depth: u8,
+        /// The head, as the stream's begin has it.
+        head: Vec<u8>,
     },
 }
 
@@ -173,6 +208,8 @@ impl Line {
                     extent.from, extent.to, extent.stride, place.partition, extent.block
                 )
             }
+            Line::Sealed(sealed) => format!("{}{}", sealed.front(), BASE64.encode(&sealed.bytes)),
+            Line::Head { depth, head } => format!("= {depth} {}", BASE64.encode(head)),
         };
         out.extend_from_slice(text.as_bytes());
         out.push(b'\n');
@@ -208,6 +245,19 @@ fn parse_fields(fields: &[&[u8]]) -> Option<Line> {
             why: String::from_utf8(why.to_vec()).ok()?,
             path: unescape(path)?,
         }),
+        [b"%", depth, number_text, state, bytes] => Some(Line::Sealed(Sealed {
+            depth: number(depth)?,
+            number: number(number_text)?,
+            last: match state {
+                b"last" => true,
+                b"more" => false,
+                _ => return None,
+            },
+            bytes: BASE64.decode(bytes).ok()?,
+        })),
+        [b"=", depth, head] => {
+            Some(Line::Head { depth: number(depth)?, head: BASE64.decode(head).ok()? })
+        }
         [b"@", from, to, stride, medium, volume, partition, block, grade] => Some(Line::Place {
             extent: crate::stream::Extent {
                 from: number(from)?,
@@ -296,7 +346,7 @@ mod tests {
     fn every_kind_of_line_comes_back() {
         let text = b"f 512 4608 3000 -1.000000001 - a\\x20b\n\
             l 0 512 0 0.000000000 - \\e target\n~ 1 10 20\n? 0 1 2\n! vanished x\xff\n\
-            @ 0 10 5 TAP001L8 - 0 5 on-tape\n";
+            @ 0 10 5 TAP001L8 - 0 5 on-tape\n% 2 0 more AAECAw==\n% 2 1 last \n= 2 aGVhZA==\n";
         let parsed: Vec<Line> = lines(text).collect::<Result<_, _>>().unwrap();
         let mut again = Vec::new();
         parsed.iter().for_each(|line| line.write(&mut again));
@@ -308,9 +358,15 @@ mod tests {
 
     #[test]
     fn bad_lines_are_refused() {
-        for bad in
-            [&b"x 1 2 3 4.000000000 - p"[..], b"f 1 2", b"~ 1 2", b"f 1 2 3 4.5 - p", b"! a \\xzz"]
-        {
+        for bad in [
+            &b"x 1 2 3 4.000000000 - p"[..],
+            b"f 1 2",
+            b"~ 1 2",
+            b"f 1 2 3 4.5 - p",
+            b"! a \\xzz",
+            b"% 2 0 next AAEC",
+            b"% 2 0 last AAE",
+        ] {
             assert!(Line::parse(bad).is_err(), "{bad:?} was taken");
         }
     }

@@ -5,6 +5,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 use age::x25519;
 use tapioca::parts::process::age::{Decrypt, Encrypt, SEALED_BYTES};
@@ -75,6 +76,7 @@ fn sealed(identity: &x25519::Identity, data: &[u8], piece: usize) -> Seen {
     seen
 }
 
+/// Opens the bytes alone, as they are what an age file has.
 fn opened(
     identity: &x25519::Identity,
     begin: Begin,
@@ -82,8 +84,8 @@ fn opened(
     piece: usize,
 ) -> (Seen, Result<(), Fault>) {
     let mut seen = Seen::default();
-    let result =
-        feed(&mut Decrypt::new(vec![Box::new(identity.clone())]), begin, data, piece, &mut seen);
+    let mut decrypt = Decrypt::new(Arc::new(vec![Box::new(identity.clone())])).without_lines();
+    let result = feed(&mut decrypt, begin, data, piece, &mut seen);
     (seen, result)
 }
 
@@ -221,11 +223,22 @@ fn nothing_that_was_touched_comes_out() {
     refused(&made_of(&[0, 1, 1, 2, 3]), 2, "one doubled");
     refused(&made_of(&[0, 1, 2]), 2, "the last dropped");
     refused(&made_of(&[0, 1, 2, 3, 3]), 3, "the last doubled");
-    // A chunk of another stream to the same recipient, at the same place.
+    // Another stream of the same bytes to the same recipient: each of its chunks at its own place, two
+    // streams that changed chunks, all of it behind this head, and its head before this.
     let other = sealed(&identity, &data, 50_000).data;
-    let mut bytes = whole.clone();
-    bytes[head..head + SEALED_BYTES].copy_from_slice(&other[head..head + SEALED_BYTES]);
-    refused(&bytes, 0, "a chunk of another stream");
+    assert_eq!(other.len(), whole.len());
+    for n in 0..4 {
+        let at = head + n * SEALED_BYTES;
+        let range = at..whole.len().min(at + SEALED_BYTES);
+        let (mut here, mut there) = (whole.clone(), other.clone());
+        here[range.clone()].swap_with_slice(&mut there[range]);
+        refused(&here, n, &format!("chunk {n} of another stream"));
+        refused(&there, n, &format!("chunk {n} of another stream, the other way"));
+    }
+    refused(&[&whole[..head], &other[head..]].concat(), 0, "another stream behind this head");
+    refused(&[&other[..head], &whole[head..]].concat(), 0, "another head");
+    refused(&[&whole[..], &other[..]].concat(), 3, "another stream behind this one");
+    refused(&[&whole[..], &whole[head..]].concat(), 3, "the same bytes once more");
     // Somebody else's identity.
     let (seen, result) = opened(&x25519::Identity::generate(), encrypted(), &whole, 30_000);
     assert!(seen.data.is_empty() && result.unwrap_err().what.contains("none of the identities"));
@@ -246,7 +259,8 @@ fn receipts_are_translated_both_ways() {
     let identity = x25519::Identity::generate();
     let data = noise(50 * CHUNK + 77);
     let mut encrypt = Encrypt::new(vec![Box::new(identity.to_public())], true).unwrap();
-    let mut decrypt = Decrypt::new(vec![Box::new(identity)]).expecting_receipts(true);
+    let mut decrypt =
+        Decrypt::new(Arc::new(vec![Box::new(identity)])).without_lines().expecting_receipts(true);
     let (mut middle, mut below) = (Seen::default(), Seen::default());
     feed(&mut encrypt, Begin::default(), &data, 70_000, &mut middle).unwrap();
     feed(&mut decrypt, middle.begin.clone().unwrap(), &middle.data, 90_000, &mut below).unwrap();
@@ -334,12 +348,12 @@ fn one_file_comes_back_from_a_sealed_tape_and_from_the_rest_of_a_set() {
     };
     dir.ok(&take("--volume TAP001L9"));
     dir.ok("diff -r tree back && rm -r back");
-    dir.ok(&take("--volume TAP001L9 --only f7 f33 f60"));
+    dir.ok(&take("--volume TAP001L9 --identity k --only f7 f33 f60"));
     dir.ok("for n in 7 33 60; do cmp tree/f$n back/f$n || exit 1; done; [ $(find back -type f | wc -l) = 3 ] && rm -r back");
     // The first cartridge is lost, and with it the beginning of the stream.
     let stream =
         dir.ok(&format!("$t library list {devices} | grep -o '^[0-9a-f-]\\{{36\\}}' | head -n 1"));
-    let stream = format!("--volume TAP002L9 --salvage --stream {}", stream.trim());
+    let stream = format!("--volume TAP002L9 --identity k --salvage --stream {}", stream.trim());
     dir.ok("{ $t library unload --changer virtual:lib#changer; $t library load --changer virtual:lib#changer --volume TAP001L9; } >said");
     dir.ok("$t drive erase --drive virtual:lib#drive0 --volume TAP001L9 >said");
     let left = dir.sh(&take(&stream));

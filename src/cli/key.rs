@@ -108,17 +108,21 @@ fn read(path: &Path) -> Result<Identity, Fault> {
 
 fn on_paper(identity: &Identity) -> Result<(), Fault> {
     let secret = identity.to_string();
-    let body: Vec<char> = secret.expose_secret().chars().skip(PREFIX.len()).collect();
+    let body = Zeroizing::new(secret.expose_secret()[PREFIX.len()..].to_owned());
     print(|out| {
         writeln!(out, "Recovery key. Whoever has it can read the backups made for")?;
         writeln!(out, "{}", identity.to_public())?;
         writeln!(out, "Type the lines below into `tapioca key type FILE`.\n")?;
         writeln!(out, "  {PREFIX}")?;
-        for line in body.chunks(GROUP * GROUPS) {
-            let groups: Vec<String> = line.chunks(GROUP).map(|g| g.iter().collect()).collect();
-            writeln!(out, "  {}", groups.join(" "))?;
+        for (at, character) in body.chars().enumerate() {
+            match (at % (GROUP * GROUPS), at % GROUP) {
+                (0, _) if at > 0 => write!(out, "\n  {character}")?,
+                (0, _) => write!(out, "  {character}")?,
+                (_, 0) => write!(out, " {character}")?,
+                (_, _) => write!(out, "{character}")?,
+            }
         }
-        Ok(())
+        writeln!(out)
     })
 }
 
@@ -129,7 +133,8 @@ fn typed() -> Result<Identity, Fault> {
     let mut key = Zeroizing::new(String::with_capacity(128));
     key.extend(text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_uppercase()));
     if !key.starts_with(PREFIX) {
-        let rest = std::mem::take(&mut *key);
+        let rest = Zeroizing::new(std::mem::take(&mut *key));
+        key.reserve_exact(PREFIX.len() + rest.len());
         key.push_str(PREFIX);
         key.push_str(&rest);
     }

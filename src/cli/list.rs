@@ -1,7 +1,8 @@
 //! `list`: prints what `proc_record` kept.
 //!
 //! Owns the join of entries with places. The file is read twice: first for the runs, which are few,
-//! then entry by entry, so a list of any length takes the memory of its runs.
+//! then entry by entry, so a list of any length takes the memory of its runs. A list that
+//! `library rebuild` made of a sealed stream is opened on the way, if there is an identity.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, ErrorKind, Write};
@@ -10,7 +11,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Done;
-use crate::list::{Entry, Line, escape, read_line};
+use super::secret::Opening;
+use crate::library::contents::Locator;
+use crate::list::{Entry, Line, escape, lines, read_line};
+use crate::parts::process::age::Identities;
+use crate::parts::process::age::unseal::Unseal;
 use crate::stream::{Extent, Fault, Place};
 
 #[derive(Args)]
@@ -22,20 +27,35 @@ pub(super) struct List {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    opening: Opening,
 }
 
 impl List {
     pub(super) fn run(self) -> Result<Done, Fault> {
-        let places = Places::read(&self.file)?;
+        let identities = self.opening.identities()?;
+        let lines = Lines { path: &self.file, identities: identities.as_ref() };
+        let places = Places::read(&lines)?;
         let mut out = BufWriter::new(std::io::stdout().lock());
-        let printed = self.print(&places, &mut out);
-        match printed.and_then(|()| out.flush().or_else(still_wanted)) {
+        let printed = self.print(&lines, &places, &mut out);
+        let flushed = |wrong| out.flush().or_else(still_wanted).map(|()| wrong);
+        match printed.and_then(flushed) {
             Err(fault) if fault.what != READER_IS_GONE => Err(fault),
-            Ok(()) | Err(_) => Ok(Done::Whole),
+            Err(_) => Ok(Done::Whole),
+            Ok(wrong) => {
+                wrong.iter().for_each(|line| eprintln!("list: {line}"));
+                Ok(Done::agreeing_but_for(wrong.len() as u64))
+            }
         }
     }
 
-    fn print(&self, places: &Places, out: &mut impl Write) -> Result<(), Fault> {
+    /// Returns what is wrong with the list.
+    fn print(
+        &self,
+        lines: &Lines<'_>,
+        places: &Places,
+        out: &mut impl Write,
+    ) -> Result<Vec<String>, Fault> {
         if !self.json {
             writeln!(
                 out,
@@ -44,7 +64,7 @@ impl List {
             )
             .or_else(still_wanted)?;
         }
-        each_line(&self.file, &mut |line| {
+        lines.each(&mut |line| {
             let Line::Entry(entry) = line else { return Ok(()) };
             let wanted = |p: &String| matches(p.as_bytes(), &entry.path);
             if !self.pattern.as_ref().is_none_or(wanted) {
@@ -74,12 +94,21 @@ fn still_wanted(error: std::io::Error) -> Result<(), Fault> {
 struct Places {
     runs: Vec<(Extent, usize)>,
     places: Vec<Place>,
+    /// The lines of a sealed list are those of the tape, where places are told below all layers.
+    sealed: Option<Locator>,
 }
 
 impl Places {
-    fn read(file: &Path) -> Result<Places, Fault> {
-        let mut found = Places { runs: Vec::new(), places: Vec::new() };
-        each_line(file, &mut |line| {
+    fn read(lines: &Lines<'_>) -> Result<Places, Fault> {
+        let mut found = Places { runs: Vec::new(), places: Vec::new(), sealed: None };
+        let mut facts = Vec::new();
+        let mut is_sealed = false;
+        lines.each(&mut |line| {
+            match &line {
+                Line::Head { .. } => is_sealed = true,
+                Line::Seek { .. } | Line::Place { .. } if is_sealed => facts.push(line.clone()),
+                _ => {}
+            }
             if let Line::Place { extent, place, .. } = line {
                 if found.places.last() != Some(&place) {
                     found.places.push(place);
@@ -89,29 +118,59 @@ impl Places {
             Ok(())
         })?;
         found.runs.sort_by_key(|(extent, _)| extent.from);
+        found.sealed = is_sealed.then(|| Locator::of_lines(facts.into_iter()));
         Ok(found)
     }
 
     fn of(&self, offset: u64) -> Option<(&Place, u64)> {
+        if let Some(locator) = &self.sealed {
+            return locator.of(offset);
+        }
         let after = self.runs.partition_point(|(extent, _)| extent.from <= offset);
         let (extent, place) = self.runs.get(after.checked_sub(1)?)?;
         Some((&self.places[*place], extent.block_of(offset)?))
     }
 }
 
-fn each_line(path: &Path, visit: &mut dyn FnMut(Line) -> Result<(), Fault>) -> Result<(), Fault> {
-    let failed =
-        |e: std::io::Error| Fault::host(format_args!("cannot read {}", path.display()), &e);
-    let mut file = BufReader::new(File::open(path).map_err(failed)?);
-    for number in 1.. {
-        let line = read_line(&mut file).map_err(|fault| {
-            let what = format!("{}:{number}: {}", path.display(), fault.what);
-            Fault { what, ..fault }
-        })?;
-        let Some(line) = line else { break };
-        visit(line)?;
+/// The lines of a file, opened where they are sealed.
+struct Lines<'a> {
+    path: &'a Path,
+    identities: Option<&'a Identities>,
+}
+
+impl Lines<'_> {
+    /// Calls `visit` for each; returns what is wrong with those that are sealed.
+    fn each(&self, visit: &mut dyn FnMut(Line) -> Result<(), Fault>) -> Result<Vec<String>, Fault> {
+        let path = self.path.display();
+        let failed = |e: std::io::Error| Fault::host(format_args!("cannot read {path}"), &e);
+        let mut file = BufReader::new(File::open(self.path).map_err(failed)?);
+        let mut unseal = self.identities.map(Unseal::without_heads);
+        let mut closed = 0;
+        for number in 1.. {
+            let line = read_line(&mut file).map_err(|fault| {
+                let what = format!("{path}:{number}: {}", fault.what);
+                Fault { what, ..fault }
+            })?;
+            match (line, &mut unseal) {
+                (None, _) => break,
+                (Some(Line::Sealed(_)), None) => closed += 1,
+                (Some(Line::Sealed(sealed)), Some(unseal)) => {
+                    for line in lines(&unseal.piece(sealed)) {
+                        visit(line.map_err(Fault::stream)?)?;
+                    }
+                }
+                (Some(Line::Head { depth, head }), Some(unseal)) => {
+                    unseal.head(depth, &head)?;
+                    visit(Line::Head { depth, head })?;
+                }
+                (Some(line), _) => visit(line)?,
+            }
+        }
+        let closed = (closed > 0)
+            .then(|| format!("{closed} lines of {path} are sealed; --identity FILE opens them"));
+        let wrong = unseal.map_or(Vec::new(), |unseal| unseal.troubles(true));
+        Ok(wrong.into_iter().chain(closed).collect())
     }
-    Ok(())
 }
 
 fn as_row(entry: &Entry, place: Option<(&Place, u64)>) -> String {

@@ -3,13 +3,14 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use age::secrecy::SecretString;
 use age::{Identity, IdentityFile, Recipient, scrypt, x25519};
 use clap::Args;
 use zeroize::Zeroizing;
 
-use crate::parts::process::age::{Decrypt, Encrypt};
+use crate::parts::process::age::{Decrypt, Encrypt, Identities};
 use crate::stream::Fault;
 
 /// The largest file of keys or of a passphrase, bytes.
@@ -27,6 +28,9 @@ pub(super) struct ProcEncrypt {
     /// Encrypt with the passphrase that is the first line of this file
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
+    /// Name of the stream that everybody may read; its own is sealed with the rest
+    #[arg(long, value_name = "NAME")]
+    clear_name: Option<String>,
 }
 
 impl ProcEncrypt {
@@ -46,7 +50,7 @@ impl ProcEncrypt {
         if let Some(path) = &self.passphrase_file {
             recipients.push(Box::new(scrypt::Recipient::new(passphrase(path)?)));
         }
-        Encrypt::new(recipients, receipts)
+        Ok(Encrypt::new(recipients, receipts)?.clear_name(self.clear_name))
     }
 }
 
@@ -70,15 +74,40 @@ pub(super) struct ProcDecrypt {
 
 impl ProcDecrypt {
     pub(super) fn process(self, receipts: bool) -> Result<Decrypt, Fault> {
-        let mut all: Vec<Box<dyn Identity + Send + Sync>> = Vec::new();
-        for path in &self.identity {
-            all.append(&mut identities(path)?);
-        }
-        if let Some(path) = &self.passphrase_file {
-            all.push(Box::new(scrypt::Identity::new(passphrase(path)?)));
-        }
+        let all = all_identities(&self.identity, self.passphrase_file.as_deref())?;
         Ok(Decrypt::new(all).expecting_receipts(receipts))
     }
+}
+
+/// What opens an index that is sealed, where one is met.
+#[derive(Args)]
+pub(super) struct Opening {
+    /// Open the index of a sealed stream with the identities in this file, as proc_decrypt does. May be
+    /// given again
+    #[arg(long, value_name = "FILE")]
+    identity: Vec<PathBuf>,
+    /// Open it with the passphrase that is the first line of this file
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+impl Opening {
+    /// The identities, if any were given.
+    pub(super) fn identities(&self) -> Result<Option<Identities>, Fault> {
+        let all = all_identities(&self.identity, self.passphrase_file.as_deref())?;
+        Ok((!all.is_empty()).then_some(all))
+    }
+}
+
+fn all_identities(paths: &[PathBuf], passphrase_file: Option<&Path>) -> Result<Identities, Fault> {
+    let mut all: Vec<Box<dyn Identity + Send + Sync>> = Vec::new();
+    for path in paths {
+        all.append(&mut identities(path)?);
+    }
+    if let Some(path) = passphrase_file {
+        all.push(Box::new(scrypt::Identity::new(passphrase(path)?)));
+    }
+    Ok(Arc::new(all))
 }
 
 fn identities(path: &Path) -> Result<Vec<Box<dyn Identity + Send + Sync>>, Fault> {

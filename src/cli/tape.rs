@@ -7,6 +7,7 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::scribe;
+use super::secret::Opening;
 use crate::library::writer::{SYNC_BYTES, SYNC_TIME, SyncEvery};
 use crate::library::{Mount, TapeWriter};
 use crate::parts::sink::tape::Tape;
@@ -98,6 +99,8 @@ pub(super) struct SrcTape {
     /// Find the entries in this list of `proc_record` instead of the index on tape
     #[arg(long, value_name = "FILE", requires = "only")]
     list: Option<PathBuf>,
+    #[command(flatten)]
+    opening: Opening,
 }
 
 impl SrcTape {
@@ -118,7 +121,11 @@ impl SrcTape {
         });
         let list = list.transpose()?;
         let only = self.only.into_iter().map(OsStringExt::into_vec).collect();
-        let source = TapeSource::new(self.devices.mount()?, what).only(only).salvage(self.salvage);
+        let identities = self.opening.identities()?;
+        let source = TapeSource::new(self.devices.mount()?, what)
+            .only(only)
+            .identities(identities)
+            .salvage(self.salvage);
         Ok(match list {
             Some(lines) => source.list(lines),
             None => source,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::reader::{Part, Step, VolumeReader};
 use super::{Found, Mount};
-use crate::list::{Line, lines};
+use crate::list::{ENTRY_TYPES, Line, lines};
 use crate::stream::{Begin, Extent, Fault, Place, Runs, StreamId};
 use crate::volume::part::PartState;
 use crate::volume::{BlockKind, Label};
@@ -87,10 +87,19 @@ pub struct PartFound {
     pub ending: Ending,
     /// Things the source left out, told by the last part.
     pub skipped: u64,
-    /// Entries in its index; what is wrong with it otherwise. `None` where there is none.
-    pub index: Option<Result<u64, String>>,
+    /// What its index holds; what is wrong with it otherwise. `None` where there is none.
+    pub index: Option<Result<Counts, String>>,
     /// The lines of its index.
     spool: PathBuf,
+}
+
+/// Lines of an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Entries.
+    pub entries: u64,
+    /// Lines that are sealed, with any number of entries in each.
+    pub sealed: u64,
 }
 
 impl PartFound {
@@ -101,6 +110,18 @@ impl PartFound {
                 .map_err(|e| Fault::host(format!("cannot read {}", self.spool.display()), &e)),
             Some(Err(_)) | None => Ok(Vec::new()),
         }
+    }
+
+    /// Puts other lines in place of those of its index, if it has one.
+    pub fn replace_lines(&mut self, lines: &[u8]) -> Result<(), Fault> {
+        if let Some(Ok(counts)) = &mut self.index {
+            *counts = keep(&self.spool, lines)?;
+        }
+        Ok(())
+    }
+
+    fn counts(&self) -> Counts {
+        self.index.as_ref().and_then(|index| index.as_ref().ok()).copied().unwrap_or_default()
     }
 
     /// The volume as places name it.
@@ -126,7 +147,12 @@ impl StreamFound {
 
     /// Entries that the indexes name.
     pub fn entries(&self) -> u64 {
-        self.parts.iter().filter_map(|part| part.index.as_ref()?.as_ref().ok()).sum()
+        self.parts.iter().map(|part| part.counts().entries).sum()
+    }
+
+    /// Index lines that are sealed, as long as nobody has opened them.
+    pub fn sealed_lines(&self) -> u64 {
+        self.parts.iter().map(|part| part.counts().sealed).sum()
     }
 
     /// Whether all of it is there and was finished.
@@ -282,13 +308,16 @@ impl<'a> Gathering<'a> {
     }
 }
 
-/// Puts index lines into a file; returns how many are entries.
-fn keep(path: &Path, bytes: &[u8]) -> Result<u64, Fault> {
+/// Puts index lines into a file; returns how many there are of those that matter.
+fn keep(path: &Path, bytes: &[u8]) -> Result<Counts, Fault> {
     std::fs::write(path, bytes)
         .map_err(|e| Fault::host(format!("cannot write {}", path.display()), &e))?;
-    let is_entry =
-        |line: &&[u8]| line.first().is_some_and(|k| crate::list::ENTRY_TYPES.contains(k));
-    Ok(bytes.split(|&b| b == b'\n').filter(is_entry).count() as u64)
+    let mut counts = Counts::default();
+    for kind in bytes.split(|&b| b == b'\n').filter_map(|line| line.first()) {
+        counts.entries += u64::from(ENTRY_TYPES.contains(kind));
+        counts.sealed += u64::from(*kind == b'%');
+    }
+    Ok(counts)
 }
 
 /// How far a cut part reaches, told by the last good one of its blocks.
@@ -317,23 +346,41 @@ pub struct Locator {
 impl Locator {
     /// Of a stream's indexes.
     pub fn new(stream: &StreamFound) -> Result<Locator, Fault> {
-        let layers = u8::try_from(stream.begin.layers.len()).unwrap_or(u8::MAX);
-        let mut locator = Locator { layers, ..Locator::default() };
+        let mut locator = Locator::default();
         for part in &stream.parts {
             for line in lines(&part.lines()?) {
-                match line.map_err(|why| bad_line(part, &why))? {
-                    Line::Seek { depth, input, output } => {
-                        locator.seeks.push((depth, input, output));
-                    }
-                    Line::Place { extent, place, .. } => locator.places.push((extent, place)),
-                    Line::Entry(_) | Line::Want { .. } | Line::Missing { .. } => {}
-                }
+                locator.note(line.map_err(|why| bad_line(part, &why))?);
             }
         }
-        locator.seeks.sort_unstable();
-        locator.seeks.dedup();
-        locator.places.sort_by_key(|(extent, _)| extent.from);
-        Ok(locator)
+        locator.layers = u8::try_from(stream.begin.layers.len()).unwrap_or(u8::MAX);
+        Ok(locator.sorted())
+    }
+
+    /// Of index lines that came with nothing else: every layer tells a seek point at least.
+    pub fn of_lines(lines: impl Iterator<Item = Line>) -> Locator {
+        let mut locator = Locator::default();
+        lines.for_each(|line| locator.note(line));
+        locator.layers = locator.seeks.iter().map(|seek| seek.0).max().unwrap_or(0);
+        locator.sorted()
+    }
+
+    fn note(&mut self, line: Line) {
+        match line {
+            Line::Seek { depth, input, output } => self.seeks.push((depth, input, output)),
+            Line::Place { extent, place, .. } => self.places.push((extent, place)),
+            Line::Entry(_)
+            | Line::Want { .. }
+            | Line::Missing { .. }
+            | Line::Sealed(_)
+            | Line::Head { .. } => {}
+        }
+    }
+
+    fn sorted(mut self) -> Locator {
+        self.seeks.sort_unstable();
+        self.seeks.dedup();
+        self.places.sort_by_key(|(extent, _)| extent.from);
+        self
     }
 
     /// The volume and block from which payload byte `offset` is to be read.

@@ -10,6 +10,7 @@ use crate::library::contents::{Ending, PartFound, StreamFound};
 use crate::library::writer::ON_TAPE;
 use crate::library::{Found, Mount, Step, VolumeReader};
 use crate::list::Line;
+use crate::parts::process::age::{Decrypt, Identities, LAYER};
 use crate::parts::process::decompress::Decompress;
 use crate::parts::process::entries::Entries;
 use crate::stream::{Begin, Blame, Block, End, Extent, Fault, Item, Outlet, Place, Process, Runs};
@@ -33,16 +34,15 @@ pub struct Recovered {
 pub fn recover(
     mount: &mut Mount,
     stream: &StreamFound,
+    identities: Option<&Identities>,
     out: &mut dyn Write,
 ) -> Result<Recovered, Fault> {
     let begin = Begin { partial: false, ..stream.begin.clone() };
-    let layers = &begin.layers;
-    if let Some(layer) = layers.iter().find(|l| !matches!(l.as_str(), "zstd" | "lz4")) {
-        let lost = Some(format!("its layer {layer} cannot be taken off here"));
-        return Ok(Recovered { entries: 0, lost });
-    }
-    let mut keeper = Keeper::new(out, layers.is_empty());
-    let strippers = (0..layers.len()).map(|_| Decompress::new()).collect();
+    let strippers = match strippers(&begin.layers, identities) {
+        Ok(strippers) => strippers,
+        Err(why) => return Ok(Recovered { entries: 0, lost: Some(why) }),
+    };
+    let mut keeper = Keeper::new(out, strippers.is_empty());
     let mut feed = Feed { strippers, next: 0 };
     let lost = match feed.put(Item::Begin(begin), &mut keeper) {
         Ok(()) => feed.parts(mount, stream, &mut keeper)?,
@@ -52,9 +52,25 @@ pub fn recover(
     Ok(Recovered { entries: keeper.entries_written, lost })
 }
 
+/// A component that takes a layer off.
+type Stripper = Box<dyn Process>;
+
+/// What takes the layers off, outermost first; or why it cannot be done.
+fn strippers(layers: &[String], identities: Option<&Identities>) -> Result<Vec<Stripper>, String> {
+    let stripper = |layer: &String| match (layer.as_str(), identities) {
+        ("zstd" | "lz4", _) => Ok(Box::new(Decompress::new()) as Stripper),
+        (LAYER, Some(identities)) => {
+            Ok(Box::new(Decrypt::new(identities.clone()).without_lines()) as Stripper)
+        }
+        (LAYER, None) => Err("it is sealed; --identity FILE opens it".to_owned()),
+        (layer, _) => Err(format!("its layer {layer} cannot be taken off here")),
+    };
+    layers.iter().rev().map(stripper).collect()
+}
+
 /// The way from blocks to the keeper.
 struct Feed {
-    strippers: Vec<Decompress>,
+    strippers: Vec<Stripper>,
     next: u64,
 }
 
@@ -155,7 +171,7 @@ fn open(mount: &mut Mount, part: &PartFound) -> Result<VolumeReader, Fault> {
 }
 
 fn put_through(
-    strippers: &mut [Decompress],
+    strippers: &mut [Stripper],
     item: Item,
     keeper: &mut dyn Outlet,
 ) -> Result<(), Fault> {
@@ -166,7 +182,7 @@ fn put_through(
 }
 
 struct Through<'a> {
-    rest: &'a mut [Decompress],
+    rest: &'a mut [Stripper],
     keeper: &'a mut dyn Outlet,
 }
 

@@ -75,6 +75,15 @@ fn leave_abort(out: &mut dyn Outlet, who: &str, fault: &Fault) {
     }
 }
 
+/// What is put goes through a processor first.
+struct Through<'a>(&'a mut dyn Process, &'a mut dyn Outlet);
+
+impl Outlet for Through<'_> {
+    fn put(&mut self, item: Item) -> Result<(), Fault> {
+        self.0.item(item, self.1)
+    }
+}
+
 fn upstream_gave_up(abort: &Abort) -> Fault {
     Fault::neighbour(format!("{} gave up: {}", abort.who, abort.why))
 }
@@ -105,7 +114,8 @@ pub fn process(
     up: &mut dyn Upward,
 ) -> Result<u64, Fault> {
     let flow = flow_through(process, inlet, &mut out, below, up);
-    flow.inspect_err(|fault| leave_abort(&mut out, who, fault))?;
+    // Through the processor: one that seals does not let the reason out.
+    flow.inspect_err(|fault| leave_abort(&mut Through(process, &mut out), who, fault))?;
     drop(out);
     while let Some(receipt) = below.last_ones()? {
         process.receipt(receipt, up)?;

@@ -7,12 +7,14 @@ use std::os::unix::ffi::OsStringExt;
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::cli::secret::Opening;
 use crate::cli::table::{Table, print, print_json};
 use crate::cli::{Done, scribe};
 use crate::library::Mount;
 use crate::library::contents::{Contents, Holds, Locator, PartFound, StreamFound, Which, gather};
 use crate::list::{Entry, Line, escape, lines};
 use crate::only::Only;
+use crate::parts::process::age::unseal::{shown_name, unseal_found};
 use crate::stream::Fault;
 
 /// Medium and block.
@@ -63,21 +65,37 @@ pub(in crate::cli) struct List {
     /// As JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    opening: Opening,
 }
 
 impl List {
     pub(super) fn run(self) -> Result<Done, Fault> {
+        let identities = self.opening.identities()?;
         let mut mount = self.cartridges.mount()?;
         let mut contents = self.cartridges.gather(&mut mount)?;
         if let Some(prefix) = &self.stream {
             let is_it = |s: &StreamFound| s.begin.stream.to_string().starts_with(prefix.as_str());
             contents.streams.retain(is_it);
         }
+        let mut wrong = Vec::new();
+        for stream in &mut contents.streams {
+            if let Some(identities) = &identities {
+                let id = stream.begin.stream;
+                let found = unseal_found(stream, identities)?;
+                wrong.extend(found.iter().map(|line| format!("stream {id}: {line}")));
+            }
+        }
         match self.json {
             true => print_json(&self.as_json(&contents)?)?,
             false => self.print(&contents)?,
         }
-        Ok(Done::agreeing_but_for(name_trouble(&contents)))
+        wrong.extend(trouble(&contents));
+        if self.files {
+            wrong.extend(contents.streams.iter().filter_map(still_sealed));
+        }
+        wrong.iter().for_each(|line| eprintln!("library list: {line}"));
+        Ok(Done::agreeing_but_for(wrong.len() as u64))
     }
 
     fn print(&self, contents: &Contents) -> Result<(), Fault> {
@@ -90,7 +108,9 @@ impl List {
             return Ok(());
         }
         for stream in &contents.streams {
-            print(|out| writeln!(out, "\nstream {} {}", stream.begin.stream, stream.begin.name))?;
+            print(|out| {
+                writeln!(out, "\nstream {} {}", stream.begin.stream, shown_name(&stream.begin))
+            })?;
             let mut table =
                 Table::new(&["T", "BYTES", "MTIME", "VOLUME", "BLOCK", "PATH"], &[1, 4]);
             self.entries(stream, &mut |entry, place| {
@@ -186,6 +206,13 @@ fn part_words(part: &PartFound) -> String {
     format!("{}@{} {}", part.label.name(), part.block, part.ending.word())
 }
 
+fn entries_words(stream: &StreamFound) -> String {
+    match stream.sealed_lines() {
+        0 => stream.entries().to_string(),
+        _ => "sealed".into(),
+    }
+}
+
 fn streams(contents: &Contents) -> Table {
     let heads = [
         "STREAM",
@@ -207,16 +234,24 @@ fn streams(contents: &Contents) -> Table {
             begin.layers.join(","),
             begin.created_s.to_string(),
             stream.bytes().to_string(),
-            stream.entries().to_string(),
+            entries_words(stream),
             parts.join(", "),
-            shown(begin.name.as_bytes()),
+            shown(shown_name(begin).as_bytes()),
         ]);
     }
     table
 }
 
-/// Names damage and unfinished streams; returns how many.
-fn name_trouble(contents: &Contents) -> u64 {
+/// What is not listed because it is sealed.
+fn still_sealed(stream: &StreamFound) -> Option<String> {
+    (stream.sealed_lines() > 0).then(|| {
+        let name = stream.begin.stream;
+        format!("stream {name}: its entries are sealed; --identity FILE opens them")
+    })
+}
+
+/// Damage and unfinished streams, a line each.
+fn trouble(contents: &Contents) -> Vec<String> {
     let mut lines = Vec::new();
     for cartridge in &contents.cartridges {
         match &cartridge.holds {
@@ -238,8 +273,7 @@ fn name_trouble(contents: &Contents) -> u64 {
             None => {}
         }
     }
-    lines.iter().for_each(|line| eprintln!("library list: {line}"));
-    lines.len() as u64
+    lines
 }
 
 fn cartridge_json(cartridge: &crate::library::contents::Cartridge) -> Value {
@@ -270,18 +304,19 @@ fn stream_json(stream: &StreamFound) -> Value {
             "from": part.from,
             "to": part.to,
             "state": part.ending.word(),
-            "entries": part.index.as_ref().and_then(|index| index.as_ref().ok()),
+            "entries": part.index.as_ref().and_then(|index| Some(index.as_ref().ok()?.entries)),
         })
     };
     let begin = &stream.begin;
     json!({
         "stream": begin.stream.to_string(),
-        "name": begin.name,
+        "name": shown_name(begin),
         "kind": begin.kind,
         "layers": begin.layers,
         "created_s": begin.created_s,
         "bytes": stream.bytes(),
         "entries": stream.entries(),
+        "sealed": stream.sealed_lines() > 0,
         "complete": stream.is_complete(),
         "skipped": stream.parts.last().map_or(0, |part| part.skipped),
         "parts": stream.parts.iter().map(part).collect::<Vec<_>>(),

@@ -7,11 +7,14 @@ use clap::Args;
 
 use super::list::Cartridges;
 use crate::cli::Done;
+use crate::cli::secret::Opening;
 use crate::cli::table::{Table, print};
 use crate::library::Mount;
 use crate::library::contents::{Holds, Locator, StreamFound, bad_line};
 use crate::library::writer::ON_TAPE;
 use crate::list::{Line, lines};
+use crate::parts::process::age::Identities;
+use crate::parts::process::age::unseal::{shown_name, unseal_found};
 use crate::parts::recover::recover;
 use crate::parts::whole_file::WholeFile;
 use crate::stream::{Blame, Fault};
@@ -23,11 +26,14 @@ pub(in crate::cli) struct Rebuild {
     /// Directory for the lists, one STREAM.list for each stream; made if missing
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
+    #[command(flatten)]
+    opening: Opening,
 }
 
 /// What came of one stream.
 struct Rebuilt {
-    entries: u64,
+    /// None if they are sealed.
+    entries: Option<u64>,
     how: &'static str,
     trouble: Vec<String>,
 }
@@ -36,8 +42,9 @@ impl Rebuild {
     pub(super) fn run(self) -> Result<Done, Fault> {
         std::fs::create_dir_all(&self.to)
             .map_err(|e| Fault::host(format!("cannot make {}", self.to.display()), &e))?;
+        let identities = self.opening.identities()?;
         let mut mount = self.cartridges.mount()?;
-        let contents = self.cartridges.gather(&mut mount)?;
+        let mut contents = self.cartridges.gather(&mut mount)?;
         let mut trouble = Vec::new();
         for cartridge in &contents.cartridges {
             match &cartridge.holds {
@@ -47,27 +54,41 @@ impl Rebuild {
             }
         }
         let mut table = Table::new(&["STREAM", "BYTES", "ENTRIES", "FROM", "NAME"], &[1, 2]);
-        for stream in &contents.streams {
-            let rebuilt = self.stream(&mut mount, stream)?;
+        for stream in &mut contents.streams {
+            let mut wrong = Vec::new();
+            if let Some(identities) = &identities {
+                wrong = unseal_found(stream, identities)?;
+            }
+            let mut rebuilt = self.stream(&mut mount, stream, identities.as_ref())?;
+            rebuilt.trouble.extend(wrong);
             let id = stream.begin.stream.to_string();
             trouble.extend(rebuilt.trouble.iter().map(|line| format!("stream {id}: {line}")));
-            let (bytes, entries) = (stream.bytes().to_string(), rebuilt.entries.to_string());
-            table.row([id, bytes, entries, rebuilt.how.into(), stream.begin.name.clone()]);
+            let (bytes, entries) = (
+                stream.bytes().to_string(),
+                rebuilt.entries.map_or("sealed".into(), |n| n.to_string()),
+            );
+            table.row([id, bytes, entries, rebuilt.how.into(), shown_name(&stream.begin).into()]);
         }
         print(|out| table.write(out))?;
         trouble.iter().for_each(|line| eprintln!("library rebuild: {line}"));
         Ok(Done::but_for(trouble.len() as u64))
     }
 
-    fn stream(&self, mount: &mut Mount, stream: &StreamFound) -> Result<Rebuilt, Fault> {
+    fn stream(
+        &self,
+        mount: &mut Mount,
+        stream: &StreamFound,
+        identities: Option<&Identities>,
+    ) -> Result<Rebuilt, Fault> {
         let path = self.to.join(format!("{}.list", stream.begin.stream));
         let mut out = BufWriter::new(WholeFile::create(&path)?);
         let mut rebuilt = match stream.needs_recovery() {
+            _ if stream.sealed_lines() > 0 => as_they_are(stream, &path, &mut out)?,
             false => from_indexes(stream, &path, &mut out)?,
             true => {
-                let found = recover(mount, stream, &mut out)?;
+                let found = recover(mount, stream, identities, &mut out)?;
                 Rebuilt {
-                    entries: found.entries,
+                    entries: Some(found.entries),
                     how: "data",
                     trouble: found.lost.into_iter().collect(),
                 }
@@ -79,6 +100,32 @@ impl Rebuild {
         out.flush().map_err(|e| Fault::host(format!("cannot write {}", path.display()), &e))?;
         out.get_mut().publish()?;
         Ok(rebuilt)
+    }
+}
+
+/// The lines of a sealed stream, with the heads that open them. Nothing in them can be put to rights
+/// before they are opened, places least of all.
+fn as_they_are(stream: &StreamFound, path: &Path, out: &mut impl Write) -> Result<Rebuilt, Fault> {
+    let failed = |e: std::io::Error| Fault::host(format!("cannot write {}", path.display()), &e);
+    for (depth, head) in &stream.begin.heads {
+        let mut text = Vec::new();
+        Line::Head { depth: *depth, head: head.clone() }.write(&mut text);
+        out.write_all(&text).map_err(failed)?;
+    }
+    for part in &stream.parts {
+        out.write_all(&part.lines()?).map_err(failed)?;
+    }
+    let mut trouble = unfinished(stream);
+    if stream.needs_recovery() {
+        trouble.push("an index is lost; --identity FILE has it made again from the data".into());
+    }
+    Ok(Rebuilt { entries: None, how: "sealed index", trouble })
+}
+
+fn unfinished(stream: &StreamFound) -> Vec<String> {
+    match stream.first_missing_part().is_none() && !stream.is_complete() {
+        true => vec!["it was never finished".to_owned()],
+        false => Vec::new(),
     }
 }
 
@@ -95,6 +142,7 @@ fn from_indexes(stream: &StreamFound, path: &Path, out: &mut impl Write) -> Resu
                 Line::Missing { .. } => {}
                 Line::Place { .. } if !layered => {}
                 Line::Place { .. } | Line::Seek { .. } | Line::Want { .. } => continue,
+                Line::Sealed(_) | Line::Head { .. } => continue,
             }
             let mut text = Vec::new();
             line.write(&mut text);
@@ -108,13 +156,13 @@ fn from_indexes(stream: &StreamFound, path: &Path, out: &mut impl Write) -> Resu
             out.write_all(&text).map_err(failed)?;
         }
     }
-    let mut trouble = Vec::new();
-    if stream.first_missing_part().is_none() && !stream.is_complete() {
-        trouble.push("it was never finished".to_owned());
-    }
     // A stream without any part cannot be: parts are what streams are found by.
     match stream.parts.is_empty() {
         true => Err(Fault::never(Blame::Ours, "a stream without parts")),
-        false => Ok(Rebuilt { entries: stream.entries(), how: "index", trouble }),
+        false => Ok(Rebuilt {
+            entries: Some(stream.entries()),
+            how: "index",
+            trouble: unfinished(stream),
+        }),
     }
 }

@@ -3,6 +3,7 @@
 //! Owns the way from payload bytes to index entries with digests: one for each member of an archive,
 //! one for the whole of any other payload. Holds one entry at a time.
 
+use super::age::unseal::shown_name;
 use crate::list::Entry;
 use crate::pax::{Event, Kind, Member, Reader};
 use crate::stream::{Begin, Blame, Fault, KIND_PAX};
@@ -24,7 +25,8 @@ impl Entries {
     /// For the stream that `begin` opens; it must have no layers. `who` wants it is for messages.
     pub(crate) fn of(begin: &Begin, verb: &str) -> Result<Entries, Fault> {
         if let Some(layer) = begin.layers.last() {
-            let what = format!("cannot {verb} {}: its outermost layer is {layer}", begin.name);
+            let name = shown_name(begin);
+            let what = format!("cannot {verb} {name}: its outermost layer is {layer}");
             return Err(Fault::never(Blame::Operator, what)
                 .hint("put it before what adds layers, or after what takes them off"));
         }

@@ -334,9 +334,10 @@ class Part:
 
 
 NUMBER, TEXT = rb"([0-9]{1,19})", rb"(\\e|(?:[^\x00-\x20\x7F\\]|\\x[0-9A-Fa-f]{2})+)"
+BASE64 = rb"([A-Za-z0-9+/]+={0,2})"
 ENTRY = [rb"([fdlhpcbs])", NUMBER, NUMBER, NUMBER, rb"(-?[0-9]{1,19}\.[0-9]{9})", rb"(-|[0-9A-Fa-f]{64})", TEXT]
 PATTERNS = {**dict.fromkeys(b"fdpcbs", ENTRY), **dict.fromkeys(b"lh", ENTRY + [TEXT]), ord("!"): [b"(!)", TEXT, TEXT],
-            ord("~"): [b"(~)", NUMBER, NUMBER, NUMBER],
+            ord("~"): [b"(~)", NUMBER, NUMBER, NUMBER], ord("%"): [b"(%)", NUMBER, NUMBER, b"(more|last)", BASE64],
             ord("@"): [b"(@)", NUMBER, NUMBER, rb"([1-9][0-9]{0,18})", TEXT, TEXT, NUMBER, NUMBER, TEXT]}
 PATTERNS = {letter: re.compile(b" ".join(fields)) for letter, fields in PATTERNS.items()}
 
@@ -372,6 +373,10 @@ class Facts:
             except Bad as bad:
                 if part.end or part is self.parts[-1]:          # else the part after a cut-off one tells of it
                     warn(str(bad))
+
+    def sealed(self):
+        """How many lines only the recipients of the stream can read; this reader cannot."""
+        return sum(1 for _ in self.lines(b"%", lambda text: None))
 
     def find(self, offset):
         """(medium, address of the block) where to begin reading for a byte of the payload."""
@@ -488,6 +493,8 @@ class Commands:
                     place = "%s %s" % facts.find(int(offset))
                     fields = [size, mtime, path, place, *target]
                 self.say(" ".join(map(safe, [kind, *fields])))
+            if sealed := facts.sealed():
+                self.say("  sealed: %d lines of the index, which this reader cannot open" % sealed)
 
     def stream(self):
         stream = self.one(self.streams(), "a UUID that begins with " + safe(self.options.stream))
@@ -515,6 +522,9 @@ class Commands:
                     found[stream] = int(offset), int(offset) + int(span)        # the later one counts
         for trouble in () if found else troubles:
             self.warn(trouble)
+        if not found and any(stream.facts().sealed() for stream in self.streams()):
+            self.warn("an index is sealed, and this reader cannot open it: use `reader.py stream SOURCE... --stream UUID"
+                      " | age -d -i IDENTITY`, take off the other layers, and `tar -x PATH`")
         stream = self.one(list(found), "an entry %s (see --stream)" % safe(path))
         if stream.layers:
             tools = " | ".join(layer + " -d" for layer in reversed(stream.layers))

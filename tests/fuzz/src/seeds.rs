@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use tapioca::list::{self, Line};
+use tapioca::parts::process::age::Encrypt;
 use tapioca::parts::process::compress::Compress;
 use tapioca::pax::{END_OF_ARCHIVE, Kind, Member, Time, encode};
 use tapioca::stream::frame::FrameWriter;
@@ -27,6 +28,39 @@ pub fn write(dir: &Path) {
     streams(dir);
     tapes(dir);
     devices(dir);
+    sealed_lines(dir);
+}
+
+/// Lines that were sealed to the identity of the target, in three pieces; and some to be sealed.
+fn sealed_lines(dir: &Path) {
+    let to: age::x25519::Identity = super::targets::SEAL_IDENTITY.parse().expect("an identity");
+    let mut encrypt = Encrypt::new(vec![Box::new(to.to_public())], false).expect("a recipient");
+    let mut items = Marks::default();
+    let mark = |n: u32| Item::Mark(format!("! x tapioca!{n}\n").repeat(4000).into_bytes());
+    let end = Item::End(End { bytes: 0, skipped: 0 });
+    for item in [Item::Begin(begin(&[], false)), mark(1), mark(2), end] {
+        encrypt.item(item, &mut items).expect("it seals");
+    }
+    let [low, high] = (items.head.len() as u16).to_le_bytes();
+    put(dir, "seal", "pieces", &[&[0, low, high], &items.head[..], &items.lines].concat());
+    put(dir, "seal", "lines", &[&[1], LINES].concat());
+}
+
+#[derive(Default)]
+struct Marks {
+    head: Vec<u8>,
+    lines: Vec<u8>,
+}
+
+impl Outlet for Marks {
+    fn put(&mut self, item: Item) -> Result<(), Fault> {
+        match item {
+            Item::Begin(begin) => self.head = begin.heads[0].1.clone(),
+            Item::Mark(lines) => self.lines.extend(lines),
+            Item::Data { .. } | Item::End(_) | Item::Abort(_) => {}
+        }
+        Ok(())
+    }
 }
 
 fn put(dir: &Path, target: &str, name: &str, bytes: &[u8]) {

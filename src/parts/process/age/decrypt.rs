@@ -1,18 +1,19 @@
 //! `proc_decrypt`: takes the layer `age` off.
 //!
 //! Owns the way from sealed chunks to plain bytes, for whole streams and for partial ones, where a jump
-//! leads to the start of a chunk. Not a byte of a chunk is put before its tag was right. Of a whole
-//! stream order, length and end are authenticated; of a partial one each chunk and its place, but not
-//! where the stream ends.
+//! leads to the start of a chunk, and from sealed index lines to clear ones. Not a byte of a chunk or a
+//! line is put before its tag was right. Of a whole stream order, length and end are authenticated, of
+//! the bytes and of the lines; of a partial one each chunk and its place, but not where the stream ends.
 
-use age::Identity;
 use age_core::format::FileKey;
 
 use super::super::layer;
 use super::super::translate::Translation;
 use super::super::wants::Wants;
-use super::payload::{NONCE_BYTES, PayloadKey, Which};
-use super::{CHUNK_BYTES, LAYER, SEALED_BYTES, TAG_BYTES, header};
+use super::lines::{InOrder, LineOpener};
+use super::piece::{NONCE_BYTES, PieceKey, Use, Which};
+use super::{CHUNK_BYTES, Identities, LAYER, SEALED_BYTES, TAG_BYTES, header, name};
+use crate::list::Line;
 use crate::stream::block::Pool;
 use crate::stream::{Begin, Blame, End, Fault, Item, Outlet, Process, Receipt, Upward};
 
@@ -21,10 +22,12 @@ const POOL_BLOCKS: usize = 4;
 
 /// Takes encryption off.
 pub struct Decrypt {
-    identities: Vec<Box<dyn Identity + Send + Sync>>,
-    key: Option<PayloadKey>,
+    identities: Identities,
+    keys: Option<Keys>,
     depth: u8,
     partial: bool,
+    /// Whether sealed lines are to come with a whole stream.
+    expects_lines: bool,
     /// What the stream's begin says its head is.
     told: Option<Vec<u8>>,
     head_bytes: u64,
@@ -40,14 +43,22 @@ pub struct Decrypt {
     translation: Translation,
 }
 
+/// What the head gives.
+struct Keys {
+    payload: PieceKey,
+    lines: LineOpener,
+    order: InOrder,
+}
+
 impl Decrypt {
     /// Decrypts with the first of `identities` that is a recipient.
-    pub fn new(identities: Vec<Box<dyn Identity + Send + Sync>>) -> Decrypt {
+    pub fn new(identities: Identities) -> Decrypt {
         Decrypt {
             identities,
-            key: None,
+            keys: None,
             depth: 0,
             partial: false,
+            expects_lines: true,
             told: None,
             head_bytes: 0,
             sealed: Vec::new(),
@@ -58,6 +69,12 @@ impl Decrypt {
             wants: Wants::default(),
             translation: Translation::default(),
         }
+    }
+
+    /// Of a stream whose index is lost, or was not kept with it: only its bytes are judged.
+    #[must_use]
+    pub fn without_lines(self) -> Decrypt {
+        Decrypt { expects_lines: false, ..self }
     }
 
     /// Keeps what it takes to translate receipts if they are to come.
@@ -80,29 +97,35 @@ impl Decrypt {
         self.partial = begin.partial;
         let ours = begin.heads.iter().position(|(layer, _)| *layer == self.depth + 1);
         self.told = ours.map(|at| begin.heads.swap_remove(at).1);
-        match (self.partial, &self.told) {
-            (true, None) => {
+        match &self.told {
+            None if self.partial => {
                 Err(Fault::stream("the stream does not bring the head of its encryption"))
             }
-            (true, Some(head)) => {
+            None => Ok(Item::Begin(begin)),
+            Some(head) => {
                 let head = head.clone();
-                let length = header::length(&head)?.filter(|n| n + NONCE_BYTES == head.len());
-                let length = length.ok_or_else(|| {
-                    Fault::stream("the head of the stream's encryption has the wrong length")
-                })?;
-                self.unlock(&head, length)?;
+                let (key, nonce) = header::unlock(&head, &self.identities)?;
+                begin.name = name::open(&begin.name, &key, &nonce)?;
+                if self.partial {
+                    self.use_head(&key, &nonce, head.len())?;
+                }
                 Ok(Item::Begin(begin))
             }
-            (false, _) => Ok(Item::Begin(begin)),
         }
     }
 
-    fn unlock(&mut self, head: &[u8], header_bytes: usize) -> Result<(), Fault> {
-        let (header, nonce) = head.split_at(header_bytes);
-        let key: FileKey = header::open(header, &self.identities)?;
-        let nonce = nonce.try_into().map_err(|_| Fault::stream("the nonce is cut"))?;
-        self.key = Some(PayloadKey::new(&key, nonce)?);
-        self.head_bytes = head.len() as u64;
+    fn use_head(
+        &mut self,
+        key: &FileKey,
+        nonce: &[u8; NONCE_BYTES],
+        head_bytes: usize,
+    ) -> Result<(), Fault> {
+        self.keys = Some(Keys {
+            payload: PieceKey::new(key, nonce, Use::Payload)?,
+            lines: LineOpener::new(key, nonce)?,
+            order: InOrder::default(),
+        });
+        self.head_bytes = head_bytes as u64;
         Ok(())
     }
 
@@ -119,13 +142,13 @@ impl Decrypt {
         }
         while !bytes.is_empty() {
             // The head is in the way only where a partial stream starts at its beginning.
-            let missing = match &self.key {
+            let missing = match &self.keys {
                 None => self.head_missing()?,
                 Some(_) if self.input < self.head_bytes => self.skip_head(bytes.len())?,
                 Some(_) => self.chunk_missing(out)?,
             };
             let (some, more) = bytes.split_at(bytes.len().min(missing));
-            let is_head = self.key.is_some() && self.input < self.head_bytes;
+            let is_head = self.keys.is_some() && self.input < self.head_bytes;
             if !is_head {
                 self.sealed.extend_from_slice(some);
             }
@@ -152,7 +175,7 @@ impl Decrypt {
     }
 
     fn try_head(&mut self) -> Result<(), Fault> {
-        if self.key.is_some() {
+        if self.keys.is_some() {
             return Ok(());
         }
         let Some(length) = header::length(&self.sealed)? else { return Ok(()) };
@@ -163,7 +186,8 @@ impl Decrypt {
         if self.told.as_ref().is_some_and(|told| *told != head) {
             return Err(Fault::stream("the stream begins with another head than it was told to"));
         }
-        self.unlock(&head, length)
+        let (key, nonce) = header::unlock(&head, &self.identities)?;
+        self.use_head(&key, &nonce, head.len())
     }
 
     /// Bytes the chunk being gathered still lacks. A chunk that is full is opened when it is known that
@@ -184,7 +208,7 @@ impl Decrypt {
 
     /// What was gathered before a jump or the end.
     fn rest(&mut self, out: &mut dyn Outlet) -> Result<(), Fault> {
-        if self.key.is_none() {
+        if self.keys.is_none() {
             return Err(self.damaged("it is cut in its head"));
         }
         match (self.sealed.is_empty(), self.partial) {
@@ -208,9 +232,10 @@ impl Decrypt {
         let start = self.input - self.head_bytes - sealed.len() as u64;
         let number = start / SEALED_BYTES as u64;
         let offset = number * CHUNK_BYTES as u64;
-        let key = self.key.as_ref().expect("chunks come after the head");
+        let keys = self.keys.as_ref().expect("chunks come after the head");
         let is_empty_tail = last && number > 0 && sealed.len() == TAG_BYTES;
-        let plain = key.open(Which { number, last }, &mut sealed).filter(|_| !is_empty_tail);
+        let which = Which { number, last };
+        let plain = keys.payload.open(which, &[], &mut sealed).filter(|_| !is_empty_tail);
         let Some(plain) = plain else {
             let kept = sealed.len() as u64;
             let what = "a chunk was changed, moved or cut off, or is not where the stream ends";
@@ -245,8 +270,63 @@ impl Decrypt {
         Ok(())
     }
 
+    /// Opens the lines that this layer sealed; takes out the wants of its output.
+    fn mark(&mut self, lines: &[u8], out: &mut dyn Outlet) -> Result<(), Fault> {
+        let mut opened = Vec::with_capacity(lines.len());
+        for line in lines.split_inclusive(|&b| b == b'\n') {
+            if line.first() == Some(&b'%') {
+                self.line(line, &mut opened)?;
+            } else if self.stays_in_clear(line)? {
+                opened.extend_from_slice(line);
+            } else {
+                return Err(Fault::stream("an index line that should be sealed stands in clear"));
+            }
+        }
+        let seen = self.partial.then_some(self.output);
+        self.wants.mark(&opened, self.depth, seen, out)
+    }
+
+    /// Of a whole stream only seek points of this layer and of those around it come in clear; what
+    /// chooses from a tape has opened the lines itself.
+    fn stays_in_clear(&self, line: &[u8]) -> Result<bool, Fault> {
+        if self.partial || !self.expects_lines {
+            return Ok(true);
+        }
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        match Line::parse(line).map_err(Fault::stream)? {
+            Line::Seek { depth, .. } => Ok(depth > self.depth),
+            _ => Ok(false),
+        }
+    }
+
+    fn line(&mut self, line: &[u8], opened: &mut Vec<u8>) -> Result<(), Fault> {
+        let parsed = Line::parse(line.strip_suffix(b"\n").unwrap_or(line));
+        let sealed = match parsed.map_err(Fault::stream)? {
+            Line::Sealed(sealed) if sealed.depth == self.depth + 1 => sealed,
+            _ => return Err(Fault::stream("a sealed index line is of another layer")),
+        };
+        let Some(keys) = &mut self.keys else {
+            return Err(Fault::stream("a sealed index line comes before the head"));
+        };
+        if !self.partial && self.expects_lines {
+            keys.order.note(&sealed).map_err(Fault::stream)?;
+        }
+        opened.extend(keys.lines.open(sealed).map_err(Fault::stream)?);
+        Ok(())
+    }
+
+    fn nothing_missing(&self) -> Result<(), Fault> {
+        let missing = self.keys.as_ref().and_then(|keys| keys.order.missing());
+        match missing.filter(|_| self.expects_lines && !self.partial) {
+            Some(what) => Err(Fault::stream(what)
+                .hint("its bytes are whole: sink_stdout and `age -d` give them without the index")),
+            None => Ok(()),
+        }
+    }
+
     fn end(&mut self, end: End, out: &mut dyn Outlet) -> Result<(), Fault> {
         self.rest(out)?;
+        self.nothing_missing()?;
         if let Some(byte) = self.wants.passed_over(self.output, u64::MAX) {
             return Err(
                 self.damaged(&format!("byte {byte} of what it holds is wanted and missing"))
@@ -261,10 +341,7 @@ impl Process for Decrypt {
         match item {
             Item::Begin(begin) => out.put(self.begin(begin)?),
             Item::Data { offset, block } => self.take(offset, block.data(), out),
-            Item::Mark(lines) => {
-                let seen = self.partial.then_some(self.output);
-                self.wants.mark(&lines, self.depth, seen, out)
-            }
+            Item::Mark(lines) => self.mark(&lines, out),
             Item::End(end) => self.end(end, out),
             item @ Item::Abort(_) => out.put(item),
         }

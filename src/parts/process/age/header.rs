@@ -3,13 +3,14 @@
 //! Owns its text: the version line, a stanza for each recipient, and the MAC that binds them to the file
 //! key (age-encryption.org/v1, "Header"). Wrapping and unwrapping the file key is the age crate's.
 
-use age::{Identity, Recipient};
+use age::Recipient;
 use age_core::format::{FileKey, Stanza, read};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD as BASE64;
 
-use super::payload::derive;
+use super::Identities;
+use super::piece::{NONCE_BYTES, derive};
 use crate::stream::{Blame, Fault};
 
 const VERSION: &[u8] = b"age-encryption.org/v1\n";
@@ -82,10 +83,7 @@ pub fn length(bytes: &[u8]) -> Result<Option<usize>, Fault> {
 }
 
 /// Finds the file key with one of `identities` and checks the MAC.
-pub fn open(
-    header: &[u8],
-    identities: &[Box<dyn Identity + Send + Sync>],
-) -> Result<FileKey, Fault> {
+pub fn open(header: &[u8], identities: &Identities) -> Result<FileKey, Fault> {
     let rest = header.strip_prefix(VERSION).ok_or_else(|| damaged("its version is unknown"))?;
     let (stanzas, rest) = stanzas(rest)?;
     let mac = rest
@@ -94,7 +92,7 @@ pub fn open(
         .and_then(|rest| rest.strip_suffix(b"\n"))
         .and_then(|mac| BASE64.decode(mac).ok())
         .ok_or_else(|| damaged("it has no checksum"))?;
-    for identity in identities {
+    for identity in identities.iter() {
         let Some(unwrapped) = identity.unwrap_stanzas(&stanzas) else { continue };
         let key = unwrapped.map_err(|e| {
             Fault::never(Blame::Operator, format!("cannot decrypt with this identity: {e}"))
@@ -106,6 +104,18 @@ pub fn open(
         };
     }
     Err(Fault::never(Blame::Operator, "cannot decrypt: none of the identities is a recipient"))
+}
+
+/// Opens a head: a header and the nonce of the payload.
+pub(super) fn unlock(
+    head: &[u8],
+    identities: &Identities,
+) -> Result<(FileKey, [u8; NONCE_BYTES]), Fault> {
+    let length = length(head)?.and_then(|length| head.split_at_checked(length));
+    let Some((header, Ok(nonce))) = length.map(|(h, nonce)| (h, nonce.try_into())) else {
+        return Err(Fault::stream("the head of the stream's encryption has the wrong length"));
+    };
+    Ok((open(header, identities)?, nonce))
 }
 
 fn stanzas(mut rest: &[u8]) -> Result<(Vec<Stanza>, &[u8]), Fault> {

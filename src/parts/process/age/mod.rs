@@ -3,15 +3,22 @@
 //! Owns both processors and what they share. An encrypted stream is a file of the age format, version 1
 //! (age-encryption.org/v1), byte for byte, so the `age` tool opens what is on tape. Recipients and
 //! identities are the age crate's; the payload is sealed and opened here, chunk by chunk, so that
-//! reading can start in the middle.
+//! reading can start in the middle. What the stream says about itself, index lines and name, is sealed
+//! under keys that come of the same file key.
 
 pub mod decrypt;
 pub mod encrypt;
 pub mod header;
-mod payload;
+mod lines;
+mod name;
+mod piece;
+pub mod unseal;
 
 pub use decrypt::Decrypt;
 pub use encrypt::Encrypt;
+
+/// What opens what is sealed.
+pub type Identities = std::sync::Arc<Vec<Box<dyn age::Identity + Send + Sync>>>;
 
 /// Name of the layer.
 pub const LAYER: &str = "age";

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::Feed;
+use super::index::{Indexes, Opening, must_be_sound};
 use super::plan::{Gathered, Run};
+use super::{Chosen, Feed};
 use crate::library::{Mount, Part, Step, VolumeReader};
 use crate::list::Line;
 use crate::stream::{Begin, Blame, End, Fault, Item, StreamId};
@@ -20,10 +21,11 @@ pub(super) fn run(
     mount: &mut Mount,
     mut reader: VolumeReader,
     part: Part,
-    only: &[Vec<u8>],
+    chosen: Chosen<'_>,
     feed: &mut Feed<'_>,
 ) -> Result<u64, Fault> {
     let begin = Begin { partial: true, ..part.begin.stream.clone() };
+    let opening = Opening::new(&begin, chosen.identities)?;
     let set = reader.label().set_id;
     let mut parts = Parts::default();
     parts.add(&mut reader, begin.stream)?;
@@ -37,8 +39,9 @@ pub(super) fn run(
         reader = next;
         parts.add(&mut reader, begin.stream)?;
     }
-    let index = parts.index;
-    let gathered = Gathered::from_index(&index, only)?;
+    let (index, troubles) = opening.lines(parts.index);
+    must_be_sound(&troubles)?;
+    let gathered = Gathered::from_index(&index, chosen.only)?;
     let missed = name_unmatched(&gathered);
     send(mount, Some(reader), Some(begin), &gathered, feed)?;
     Ok(missed)
@@ -47,7 +50,7 @@ pub(super) fn run(
 /// The parts of a stream as they are found, volume by volume.
 #[derive(Default)]
 struct Parts {
-    index: Vec<Vec<u8>>,
+    index: Indexes,
     /// Numbers of the parts seen, whether cut off or not.
     seen: BTreeSet<u32>,
     /// Number of the part in which the stream ends.
@@ -59,7 +62,7 @@ impl Parts {
         for part in reader.survey()?.parts.iter().filter(|p| p.begin.stream.stream == stream) {
             self.seen.insert(part.begin.stream_part);
             let Some((_, end)) = &part.end else { continue };
-            self.index.push(reader.index(end)?);
+            self.index.insert(part.begin.stream_part, reader.index(end)?);
             if ends_stream(end) {
                 self.last = Some(part.begin.stream_part);
             }
@@ -77,12 +80,13 @@ pub(super) fn run_salvage(
     mount: &mut Mount,
     mut reader: VolumeReader,
     part: Part,
-    only: &[Vec<u8>],
+    chosen: Chosen<'_>,
     feed: &mut Feed<'_>,
 ) -> Result<u64, Fault> {
     let begin = Begin { partial: true, ..part.begin.stream.clone() };
+    let opening = Opening::new(&begin, chosen.identities)?;
     let set = reader.label().set_id;
-    let mut index = Vec::new();
+    let mut index = Indexes::new();
     let mut left_out = gather_index(&mut reader, begin.stream, &mut index)?;
     let mut here = vec![reader.label().volume_id];
     reader.lend_back(mount);
@@ -94,7 +98,9 @@ pub(super) fn run_salvage(
         }
         other.lend_back(mount);
     }
-    let mut gathered = Gathered::from_index(&index, only)?;
+    let (index, troubles) = opening.lines(index);
+    left_out += name_all(&troubles);
+    let mut gathered = Gathered::from_index(&index, chosen.only)?;
     left_out += name_unmatched(&gathered);
     let lost = lost_entries(mount, &gathered, layers_of(&begin), &here)?;
     for entry in gathered.take_lost(|entry| lost.contains(&entry.offset)) {
@@ -112,7 +118,7 @@ fn layers_of(begin: &Begin) -> u8 {
 fn gather_index(
     reader: &mut VolumeReader,
     stream: StreamId,
-    index: &mut Vec<Vec<u8>>,
+    index: &mut Indexes,
 ) -> Result<u64, Fault> {
     let survey = reader.survey()?;
     let mut missed = survey.damage;
@@ -121,14 +127,18 @@ fn gather_index(
         match &part.end {
             None => missed.push(format!("{name}: the part has no index: it was cut off")),
             Some((_, end)) => match reader.index(end) {
-                Ok(lines) => index.push(lines),
+                Ok(lines) => _ = index.insert(part.begin.stream_part, lines),
                 Err(fault) if fault.blame == Blame::Medium => missed.push(fault.to_string()),
                 Err(fault) => return Err(fault),
             },
         }
     }
-    missed.iter().for_each(|line| eprintln!("src_tape: {line}"));
-    Ok(missed.len() as u64)
+    Ok(name_all(&missed))
+}
+
+fn name_all(troubles: &[String]) -> u64 {
+    troubles.iter().for_each(|line| eprintln!("src_tape: {line}"));
+    troubles.len() as u64
 }
 
 /// Reads every block that the entries lie in; offsets of the entries that cannot be had whole.

@@ -5,10 +5,12 @@
 //! [`chosen`] reads those.
 
 mod chosen;
+mod index;
 pub mod plan;
 mod walk;
 
 use crate::library::{Mount, Part, VolumeReader};
+use crate::parts::process::age::Identities;
 use crate::stream::block::Pool;
 use crate::stream::{Blame, Block, Fault, Item, Outlet, Source};
 use crate::volume::BLOCK_BYTES_MAX;
@@ -34,13 +36,21 @@ pub struct TapeSource {
     what: What,
     only: Vec<Vec<u8>>,
     list: Option<Vec<u8>>,
+    identities: Option<Identities>,
     salvage: bool,
+}
+
+/// What of a stream is chosen, and what opens its index.
+#[derive(Clone, Copy)]
+struct Chosen<'a> {
+    only: &'a [Vec<u8>],
+    identities: Option<&'a Identities>,
 }
 
 impl TapeSource {
     /// Reads all of a stream.
     pub fn new(mount: Mount, what: What) -> TapeSource {
-        TapeSource { mount, what, only: Vec::new(), list: None, salvage: false }
+        TapeSource { mount, what, only: Vec::new(), list: None, identities: None, salvage: false }
     }
 
     /// Reads only entries that match one of these patterns.
@@ -54,6 +64,13 @@ impl TapeSource {
     #[must_use]
     pub fn list(mut self, lines: Vec<u8>) -> TapeSource {
         self.list = Some(lines);
+        self
+    }
+
+    /// Opens the index on tape, should it be sealed, with one of these.
+    #[must_use]
+    pub fn identities(mut self, identities: Option<Identities>) -> TapeSource {
+        self.identities = identities;
         self
     }
 
@@ -132,12 +149,11 @@ impl Source for TapeSource {
             return chosen::run_listed(&mut self.mount, reader, &gathered, &mut feed);
         }
         let (reader, part) = self.find_in_set(reader)?;
-        if self.salvage {
-            return chosen::run_salvage(&mut self.mount, reader, part, &self.only, &mut feed);
-        }
-        match self.only.is_empty() {
-            true => walk::run(&mut self.mount, reader, part, &mut feed),
-            false => chosen::run(&mut self.mount, reader, part, &self.only, &mut feed),
+        let chosen = Chosen { only: &self.only, identities: self.identities.as_ref() };
+        match (self.salvage, self.only.is_empty()) {
+            (true, _) => chosen::run_salvage(&mut self.mount, reader, part, chosen, &mut feed),
+            (false, true) => walk::run(&mut self.mount, reader, part, &mut feed),
+            (false, false) => chosen::run(&mut self.mount, reader, part, chosen, &mut feed),
         }
     }
 }

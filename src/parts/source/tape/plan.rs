@@ -59,7 +59,11 @@ impl Gathered {
                 }
                 Line::Seek { depth, input, output } => gathered.seeks.push((depth, input, output)),
                 Line::Place { extent, place, .. } => gathered.places.push((extent, place)),
-                Line::Entry(_) | Line::Want { .. } | Line::Missing { .. } => {}
+                Line::Entry(_)
+                | Line::Want { .. }
+                | Line::Missing { .. }
+                | Line::Sealed(_)
+                | Line::Head { .. } => {}
             }
         }
         gathered.add_link_targets(index, targets)?;
@@ -83,7 +87,7 @@ impl Gathered {
                 Blame::Operator,
                 "the list is of a stream with layers, whose places are not exact",
             )
-            .hint("leave --list out, and the index on the tape is used"));
+            .hint("leave --list out, and the index on the tape is used; --identity opens one that is sealed"));
         }
         Ok(gathered)
     }

@@ -4,8 +4,11 @@
 //! block, a missing part or a stream that was never finished ends in a fault that names the bytes;
 //! what came before it has been handed on.
 
+use std::collections::BTreeMap;
+
 use super::Feed;
 use crate::library::{Mount, Part, Step, VolumeReader};
+use crate::list::Line;
 use crate::stream::{Blame, End, Fault, Item};
 use crate::volume::BlockKind;
 use crate::volume::block::HEADER_BYTES;
@@ -38,7 +41,7 @@ pub(super) fn run(
         .hint("start with the volume that has its first part"));
     }
     feed.put(Item::Begin(part.begin.stream.clone()))?;
-    let mut walk = Walk { reader, offset: 0 };
+    let mut walk = Walk { reader, offset: 0, sealed: BTreeMap::new() };
     let mut part = (part.address, part.begin);
     loop {
         let (address, begin) = &part;
@@ -73,6 +76,8 @@ struct Walk {
     reader: VolumeReader,
     /// Stream offset that comes next.
     offset: u64,
+    /// Number of the sealed index line that comes next, by layer.
+    sealed: BTreeMap<u8, u64>,
 }
 
 impl Walk {
@@ -158,15 +163,28 @@ impl Walk {
     fn entries(&mut self, end: &PartEnd, feed: &mut Feed<'_>) -> Result<(), Fault> {
         let lines = self.reader.index(end)?;
         let mut wanted = Vec::new();
+        let told = self.sealed.clone();
         for line in lines.split_inclusive(|&b| b == b'\n') {
-            if !matches!(line.first(), Some(b'~' | b'@')) {
-                wanted.extend_from_slice(line);
+            match line.first() {
+                Some(b'~' | b'@') => {}
+                Some(b'%') if self.was_told(line, &told) => {}
+                _ => wanted.extend_from_slice(line),
             }
         }
         match wanted.is_empty() {
             true => Ok(()),
             false => feed.put(Item::Mark(wanted)),
         }
+    }
+
+    /// Whether a part before this one had the line, too: what could not be confirmed there was written
+    /// again. Lines that come twice in one part are handed on, for whoever opens them to refuse.
+    fn was_told(&mut self, line: &[u8], told: &BTreeMap<u8, u64>) -> bool {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let Ok(Line::Sealed(sealed)) = Line::parse(line) else { return false };
+        let next = self.sealed.entry(sealed.depth).or_default();
+        *next = (*next).max(sealed.number.saturating_add(1));
+        told.get(&sealed.depth).is_some_and(|before| sealed.number < *before)
     }
 
     /// Finds the part that follows, behind `after` on this volume or on the next one.

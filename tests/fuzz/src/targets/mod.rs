@@ -14,6 +14,9 @@ mod sealed;
 mod streams;
 mod tape;
 
+#[allow(unused_imports, reason = "only what writes the seeds needs it")]
+pub use sealed::IDENTITY as SEAL_IDENTITY;
+
 /// One thing that takes foreign bytes.
 pub struct Target {
     /// Its name, and that of its corpus directory.
@@ -46,6 +49,7 @@ pub const ALL: &[Target] = &[
     target("lines", streams::lines, repair::nothing),
     target("receipt", streams::receipt, repair::nothing),
     target("age", sealed::age, repair::nothing),
+    target("seal", sealed::index, repair::nothing),
     target("chunks", streams::chunks, repair::chunks),
     target("block", tape::block, repair::block),
     target("label", tape::label, repair::label),
