@@ -326,7 +326,7 @@ impl Locator {
                         locator.seeks.push((depth, input, output));
                     }
                     Line::Place { extent, place, .. } => locator.places.push((extent, place)),
-                    Line::Entry(_) | Line::Want { .. } | Line::Missing { .. } => {}
+                    _ => {}
                 }
             }
         }

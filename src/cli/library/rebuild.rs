@@ -11,6 +11,7 @@ use crate::cli::table::{Table, print};
 use crate::library::Mount;
 use crate::library::contents::{Holds, Locator, StreamFound, bad_line};
 use crate::library::writer::ON_TAPE;
+use crate::list::file::ListWriter;
 use crate::list::{Line, lines};
 use crate::parts::recover::recover;
 use crate::parts::whole_file::WholeFile;
@@ -61,7 +62,9 @@ impl Rebuild {
 
     fn stream(&self, mount: &mut Mount, stream: &StreamFound) -> Result<Rebuilt, Fault> {
         let path = self.to.join(format!("{}.list", stream.begin.stream));
-        let mut out = BufWriter::new(WholeFile::create(&path)?);
+        let failed = |e| Fault::host(format!("cannot write {}", path.display()), &e);
+        let mut out = ListWriter::new(BufWriter::new(WholeFile::create(&path)?));
+        out.head(&stream.begin).map_err(failed)?;
         let mut rebuilt = match stream.needs_recovery() {
             false => from_indexes(stream, &path, &mut out)?,
             true => {
@@ -76,8 +79,7 @@ impl Rebuild {
         if let Some(number) = stream.first_missing_part() {
             rebuilt.trouble.push(format!("part {number} is not here"));
         }
-        out.flush().map_err(|e| Fault::host(format!("cannot write {}", path.display()), &e))?;
-        out.get_mut().publish()?;
+        out.finish().map_err(failed)?.get_mut().publish()?;
         Ok(rebuilt)
     }
 }
@@ -92,9 +94,9 @@ fn from_indexes(stream: &StreamFound, path: &Path, out: &mut impl Write) -> Resu
             let line = parsed.map_err(|why| bad_line(part, &why))?;
             match &line {
                 Line::Entry(entry) => end = end.max(entry.offset.saturating_add(entry.span)),
-                Line::Missing { .. } => {}
+                Line::Missing { .. } | Line::Inode { .. } | Line::Gone { .. } => {}
                 Line::Place { .. } if !layered => {}
-                Line::Place { .. } | Line::Seek { .. } | Line::Want { .. } => continue,
+                _ => continue,
             }
             let mut text = Vec::new();
             line.write(&mut text);

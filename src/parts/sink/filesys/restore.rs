@@ -28,7 +28,7 @@ use crate::stream::Fault;
 const KEPT: &str = "already there and kept";
 
 /// Why a member is not there.
-enum Trouble {
+pub(super) enum Trouble {
     /// This one is left out.
     LeftOut(String),
     /// This host can take no more.
@@ -99,11 +99,11 @@ impl Directories {
 
 /// One restore under way.
 pub(super) struct Restore {
-    tree: Tree,
+    pub(super) tree: Tree,
     drafts: Drafts,
     setter: Setter,
-    only: Only,
-    existing: Existing,
+    pub(super) only: Only,
+    pub(super) existing: Existing,
     devices: bool,
     /// Members of chosen ranges or paths: a hard link's first name may be from an earlier restore.
     chosen: bool,
@@ -147,6 +147,10 @@ impl Restore {
     /// Takes what the archive reader found.
     pub fn event(&mut self, event: Event<'_>) -> Result<(), Fault> {
         match event {
+            Event::Gone { path } => {
+                let removed = self.remove(path);
+                self.judge(path, removed)
+            }
             Event::Member { member, .. } => {
                 self.open = None;
                 let made = self.member(member);
