@@ -254,9 +254,7 @@ fn write_path(head: &str, path: &[u8], out: &mut Vec<u8>) {
 fn parse_fields(fields: &[&[u8]]) -> Option<Line> {
     match *fields {
         [b"-", path] => Some(Line::Gone { path: unescape(path)? }),
-        [b"i", inode, path] => {
-            Some(Line::Inode { number: number(inode)?, path: unescape(path)? })
-        }
+        [b"i", inode, path] => Some(Line::Inode { number: number(inode)?, path: unescape(path)? }),
         [b"=", lines, digest] => Some(Line::Tail {
             lines: number(lines)?,
             digest: *blake3::Hash::from_hex(digest).ok()?.as_bytes(),
@@ -397,7 +395,6 @@ mod tests {
             b"f 1 2 3 4.5 - p",
             b"! a \\xzz",
             b"-",
-            b"- ",
             b"- a b",
             b"i x p",
             b"= 1 -",

@@ -61,10 +61,8 @@ impl Days {
                 "$T proc_list -C tree . | $T proc_since -v{lists} | $T src_filesys -C tree --files-from - -0"
             ),
         };
-        let told = self.sh(
-            day,
-            &format!("{source} | $T proc_record --list day{day}.list | {}", self.keep),
-        );
+        let told = self
+            .sh(day, &format!("{source} | $T proc_record --list day{day}.list | {}", self.keep));
         self.settle(day);
         self.count += 1;
         told
@@ -183,7 +181,8 @@ fn a_day_on_which_nothing_happens_is_empty() {
 fn what_is_gone_comes_through_layers() {
     let mut days = Days::new();
     days.sh(0, "$T key new key >key.pub 2>/dev/null");
-    days.keep = "$T proc_compress | $T proc_encrypt --to $(cat key.pub) | $T sink_file $KEPT".into();
+    days.keep =
+        "$T proc_compress | $T proc_encrypt --to $(cat key.pub) | $T sink_file $KEPT".into();
     days.play = "$T src_file $KEPT | $T proc_decrypt --identity key | $T proc_decompress | $T proc_verify --list ${KEPT%kept}list".into();
     small_tree(&days.tree(), &mut Dice(9));
     live(&mut days, Dice(9), 3, 20);
@@ -204,7 +203,10 @@ fn what_is_gone_comes_from_tape() {
     let gone = "grep -h '^- ' day*.list | sort";
     let before = days.try_sh(0, gone).stdout;
     assert!(!before.is_empty(), "nothing was gone");
-    days.sh(0, "$T library rebuild --changer virtual:lib#changer --drive virtual:lib#drive0 --to anew");
+    days.sh(
+        0,
+        "$T library rebuild --changer virtual:lib#changer --drive virtual:lib#drive0 --to anew",
+    );
     let rename = "for l in day*.list; do s=$(head -1 $l | cut -d' ' -f2); mv anew/$s.list $l; done";
     days.sh(0, rename);
     assert_eq!(days.try_sh(0, gone).stdout, before);
@@ -222,7 +224,8 @@ fn tar_programs_still_unpack_a_stream_with_what_is_gone() {
     fs::write(days.tree().join("new"), b"new").unwrap();
     days.back_up();
     for tar in ["tar", "bsdtar"] {
-        let script = format!("mkdir {tar}; $T src_file $KEPT | $T sink_stdout | {tar} -x -f - -C {tar}");
+        let script =
+            format!("mkdir {tar}; $T src_file $KEPT | $T sink_stdout | {tar} -x -f - -C {tar}");
         days.sh(1, &script);
         assert_eq!(fs::read(days.dir.path().join(tar).join("new")).unwrap(), b"new");
     }

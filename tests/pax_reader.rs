@@ -28,7 +28,7 @@ fn events(bytes: &[u8], split: usize) -> Result<(Content, Vec<(u64, u64)>), Faul
                 data[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
             }
             Event::End { span } => spans.last_mut().expect("an end has a member").1 = span,
-            Event::Gone { path } => panic!("nothing is gone: {path:?}"),
+            Event::Gone { paths } => panic!("nothing is gone: {paths:?}"),
         }
         Ok(())
     };

@@ -7,7 +7,7 @@
 use std::io::{self, BufRead, Write};
 
 use super::{Head, Line, read_line};
-use crate::stream::{Begin, Blame, Fault};
+use crate::stream::{Begin, Blame, Fault, Retry};
 
 /// Writes a list. Whatever is written must be whole lines.
 pub struct ListWriter<W> {
@@ -75,19 +75,31 @@ struct Hashed<R> {
     digest: blake3::Hasher,
     /// Digest of all lines but the last one taken.
     before: [u8; 32],
+    last: u8,
 }
 
 impl<R: BufRead> Hashed<R> {
+    /// The next line; `None` where there is no whole one.
     fn line(&mut self) -> Result<Option<Line>, Fault> {
         self.before = *self.digest.finalize().as_bytes();
-        read_line(self)
+        match read_line(self) {
+            // What the host says of its disk is another matter.
+            Err(fault) if fault.retry == Retry::Later => Err(fault),
+            line if self.last == b'\n' => line,
+            _ => Ok(None),
+        }
+    }
+
+    fn take_in(digest: &mut blake3::Hasher, last: &mut u8, bytes: &[u8]) {
+        digest.update(bytes);
+        *last = bytes.last().copied().unwrap_or(*last);
     }
 }
 
 impl<R: BufRead> io::Read for Hashed<R> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(bytes)?;
-        self.digest.update(&bytes[..count]);
+        Self::take_in(&mut self.digest, &mut self.last, &bytes[..count]);
         Ok(count)
     }
 }
@@ -99,7 +111,7 @@ impl<R: BufRead> BufRead for Hashed<R> {
 
     fn consume(&mut self, count: usize) {
         if let Ok(bytes) = self.inner.fill_buf() {
-            self.digest.update(&bytes[..count.min(bytes.len())]);
+            Self::take_in(&mut self.digest, &mut self.last, &bytes[..count.min(bytes.len())]);
         }
         self.inner.consume(count);
     }
@@ -108,17 +120,19 @@ impl<R: BufRead> BufRead for Hashed<R> {
 impl<R: BufRead> ListReader<R> {
     /// Reads the head. `name` is for messages.
     pub fn open(from: R, name: impl Into<String>) -> Result<ListReader<R>, Fault> {
-        let mut from = Hashed { inner: from, digest: blake3::Hasher::new(), before: [0; 32] };
+        let mut from =
+            Hashed { inner: from, digest: blake3::Hasher::new(), before: [0; 32], last: 0 };
         let name = name.into();
         match from.line() {
             Ok(Some(Line::Head(head))) => {
                 Ok(ListReader { from, name, head, lines: 1, over: false })
             }
-            Err(fault) if fault.blame != Blame::Host || fault.retry != crate::stream::Retry::Never => {
-                Err(fault)
+            Err(fault) if fault.retry == Retry::Later => Err(fault),
+            Ok(_) | Err(_) => {
+                Err(refused(&name, 1, "it does not begin as a list of proc_record does").hint(
+                    "proc_record --list writes such a list, and library rebuild writes one anew",
+                ))
             }
-            Ok(_) | Err(_) => Err(refused(&name, 1, "it does not begin as a list of proc_record does")
-                .hint("proc_record --list writes such a list, and library rebuild writes one anew")),
         }
     }
 
@@ -133,8 +147,9 @@ impl<R: BufRead> ListReader<R> {
             return Ok(None);
         }
         let number = self.lines + 1;
-        let line = self.from.line().map_err(|fault| {
-            Fault { what: format!("{}:{number}: {}", self.name, fault.what), ..fault }
+        let line = self.from.line().map_err(|fault| Fault {
+            what: format!("{}:{number}: {}", self.name, fault.what),
+            ..fault
         })?;
         match line {
             Some(Line::Tail { lines, digest }) => self.tail(lines, digest).map(|()| None),
@@ -173,7 +188,8 @@ mod tests {
 
     fn list() -> Vec<u8> {
         let mut list = ListWriter::new(Vec::new());
-        let begin = Begin { created_s: 5, kind: "pax".into(), name: "a b".into(), ..Begin::default() };
+        let begin =
+            Begin { created_s: 5, kind: "pax".into(), name: "a b".into(), ..Begin::default() };
         list.head(&begin).unwrap();
         list.write_all(b"- a\n- b\n").unwrap();
         list.finish().unwrap()
@@ -195,7 +211,7 @@ mod tests {
         let whole = list();
         let gone = |path: &[u8]| Line::Gone { path: path.to_vec() };
         assert_eq!(read(&whole).unwrap(), [gone(b"a"), gone(b"b")]);
-        for length in 0..whole.len() - 1 {
+        for length in 0..whole.len() {
             let fault = read(&whole[..length]).unwrap_err();
             assert!(fault.what.starts_with("L:"), "cut after {length}: {fault}");
         }

@@ -20,10 +20,10 @@ pub const HEADERS_BYTES_MAX: u64 = 16 << 20;
 /// in front of a member or at the end.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// Something that an earlier archive of the same tree holds is there no more.
+    /// The archive goes on from earlier ones of the same tree.
     Gone {
-        /// Its path as stored.
-        path: &'a [u8],
+        /// What they hold and is there no more: paths as stored.
+        paths: &'a [&'a [u8]],
     },
     /// A member begins.
     Member {
@@ -250,9 +250,13 @@ impl Reader {
 
     fn global_done(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), Fault> {
         self.global.take_all(bytes).map_err(|e| self.damaged(&e))?;
-        let gone = Gone::of(bytes).map_err(|e| self.damaged(&e))?;
-        self.global_bytes = self.global_bytes.saturating_sub(gone.bytes);
-        gone.paths.iter().try_for_each(|path| visit(Event::Gone { path }))
+        match Gone::of(bytes).map_err(|e| self.damaged(&e))? {
+            None => Ok(()),
+            Some(gone) => {
+                self.global_bytes = self.global_bytes.saturating_sub(gone.bytes);
+                visit(Event::Gone { paths: &gone.paths })
+            }
+        }
     }
 
     fn extension_done(

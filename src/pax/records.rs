@@ -94,7 +94,8 @@ impl Extras {
 /// Keyword of ours, in global headers only: paths that are there no more, separated by NUL.
 pub(super) const GONE: &[u8] = b"TAPIOCA.gone";
 
-/// What a global header tells to be gone.
+/// What a global header tells to be gone. Maybe nothing: then it only says that the archive goes on
+/// from earlier ones.
 pub(super) struct Gone<'a> {
     /// Paths as stored, none empty.
     pub(super) paths: Vec<&'a [u8]>,
@@ -104,7 +105,7 @@ pub(super) struct Gone<'a> {
 
 impl Gone<'_> {
     /// From the records of a header. The error says what is wrong with them.
-    pub(super) fn of(mut bytes: &[u8]) -> Result<Gone<'_>, String> {
+    pub(super) fn of(mut bytes: &[u8]) -> Result<Option<Gone<'_>>, String> {
         let mut gone = Gone { paths: Vec::new(), bytes: 0 };
         while let Some((key, value, rest)) = split(bytes) {
             if key == GONE {
@@ -114,7 +115,7 @@ impl Gone<'_> {
             bytes = rest;
         }
         match gone.paths.iter().all(|path| path.len() <= PATH_BYTES_MAX) {
-            true => Ok(gone),
+            true => Ok((gone.bytes > 0).then_some(gone)),
             false => Err("a path that is gone is longer than 1 MiB".into()),
         }
     }

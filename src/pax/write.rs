@@ -50,8 +50,8 @@ pub fn encode(member: &Member, out: &mut Vec<u8>) -> Content {
 /// Bytes of paths that one global header names as gone, at most, unless a single one has more.
 pub const GONE_BYTES_MAX: usize = 60 * 1024;
 
-/// Appends a global header that says which paths are there no more. `paths` are separated by NUL;
-/// what was below a directory must stand in front of it, here or in an earlier header, and all such
+/// Appends a global header that says that the archive goes on from earlier ones, and which of their
+/// paths are there no more. `paths` are separated by NUL; what was below a directory must stand in front of it, here or in an earlier header, and all such
 /// headers in front of the first member.
 pub fn encode_gone(paths: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
@@ -412,7 +412,7 @@ mod tests {
         let (mut gone, mut members) = (Vec::new(), 0);
         let mut visit = |event: Event<'_>| {
             match event {
-                Event::Gone { path } => gone.push(path.to_vec()),
+                Event::Gone { paths } => gone.extend(paths.iter().map(|path| path.to_vec())),
                 Event::Member { offset, .. } => members += offset,
                 _ => {}
             }

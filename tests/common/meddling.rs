@@ -127,9 +127,7 @@ impl Meddler<'_> {
             10 => self.change_mode(),
             11 => self.change_owner(),
             12 => self.change_attribute(),
-            13 | 14 => {
-                linkat(CWD, self.other()?, CWD, self.new_name(), AtFlags::empty()).ok()
-            }
+            13 | 14 => linkat(CWD, self.other()?, CWD, self.new_name(), AtFlags::empty()).ok(),
             15 => self.retarget(),
             16 => self.change_type(),
             17 => {

@@ -116,15 +116,12 @@ impl Known {
     fn settle(&mut self) {
         let Known { paths, held, .. } = self;
         let key = |h: &Held| (h.list, h.rank(), h.start);
-        held.sort_by(|a, b| {
-            order(a.path(paths), b.path(paths)).then_with(|| key(a).cmp(&key(b)))
-        });
+        held.sort_by(|a, b| order(a.path(paths), b.path(paths)).then_with(|| key(a).cmp(&key(b))));
         let mut joined: Option<Held> = None;
         let mut kept = 0;
         for at in 0..held.len() {
-            let is_last = held
-                .get(at + 1)
-                .is_none_or(|next| next.path(paths) != held[at].path(paths));
+            let is_last =
+                held.get(at + 1).is_none_or(|next| next.path(paths) != held[at].path(paths));
             joined = join(joined.take(), &held[at]);
             if is_last && let Some(one) = joined.take() {
                 held[kept] = one;
@@ -213,7 +210,8 @@ impl Known {
 
 /// What is known after another line about the same path.
 fn join(before: Option<Held>, line: &Held) -> Option<Held> {
-    let said = |before: Held, extra, doubt| Some(Held { extra, flags: before.flags | doubt, ..before });
+    let said =
+        |before: Held, extra, doubt| Some(Held { extra, flags: before.flags | doubt, ..before });
     match (line.kind, before) {
         (b'-', _) => None,
         (b'i', Some(before)) if before.kind == b'd' && before.list == line.list => {

@@ -150,6 +150,5 @@ impl<W: Write> NameWriter<W> {
 
 /// Whether `path` is `above` or something in it; `.` is above everything.
 pub(crate) fn is_in(path: &[u8], above: &[u8]) -> bool {
-    above == b"."
-        || path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+    above == b"." || path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }

@@ -96,7 +96,8 @@ impl<R: BufRead> NameReader<R> {
     }
 
     fn end(&mut self) -> Result<(), Fault> {
-        let fields: Vec<&[u8]> = self.record[..self.record.len() - 1].split(|&b| b == b' ').collect();
+        let fields: Vec<&[u8]> =
+            self.record[..self.record.len() - 1].split(|&b| b == b' ').collect();
         let [_, records, left_out, digest] = fields[..] else {
             return Err(self.damaged("the end makes no sense"));
         };
@@ -141,7 +142,8 @@ fn unread(error: &std::io::Error) -> Fault {
 
 fn parse_head(head: &[u8]) -> Result<Time, Fault> {
     let fault = |what: &str| {
-        Err(Fault::stream(what).hint("proc_list prints such names, and proc_since what changed of them"))
+        Err(Fault::stream(what)
+            .hint("proc_list prints such names, and proc_since what changed of them"))
     };
     let Some(rest) = head.strip_prefix(MAGIC) else {
         return fault(match head.is_empty() {
@@ -152,11 +154,15 @@ fn parse_head(head: &[u8]) -> Result<Time, Fault> {
     let Some(rest) = rest.strip_suffix(b"\0") else {
         return fault("the names are cut in their first record");
     };
-    let (version, began) = rest.split_at(rest.iter().position(|&b| b == b' ').unwrap_or(rest.len()));
+    let (version, began) =
+        rest.split_at(rest.iter().position(|&b| b == b' ').unwrap_or(rest.len()));
     if version != VERSION {
         return fault("the names are of a version not known here");
     }
-    began.strip_prefix(b" ").and_then(time).map_or_else(|| fault("the names do not say when they were listed"), Ok)
+    began
+        .strip_prefix(b" ")
+        .and_then(time)
+        .map_or_else(|| fault("the names do not say when they were listed"), Ok)
 }
 
 fn parse(record: &[u8]) -> Option<Record> {
@@ -278,7 +284,8 @@ mod tests {
             bytes[at] ^= 1;
             // The number left out, one digit in the end, is not covered by the digest.
             let is_left_out = whole[..at].ends_with(b"\0$ 5 ");
-            let changed = std::panic::catch_unwind(|| read(&bytes)).unwrap_or_else(|_| Err(Fault::stream("another time")));
+            let changed = std::panic::catch_unwind(|| read(&bytes))
+                .unwrap_or_else(|_| Err(Fault::stream("another time")));
             assert!(is_left_out || changed.is_err(), "byte {at}");
         }
         assert!(read(&[&whole[..], b"x"].concat()).is_err(), "something follows");

@@ -9,11 +9,11 @@
 //! What is gone has to be told first and is known last: what is taken waits in a file. Memory: the
 //! lists', and some 200 bytes and the path for each name of a file with several.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
 use std::rc::Rc;
-use std::cell::Cell;
 
 use super::known::At;
 use super::read::take_record;

@@ -112,7 +112,9 @@ impl Current {
         match *event {
             Event::Member { member, offset } => self.entry = Some(entry_of(member, offset)),
             Event::Data { at, bytes } => self.content.add(at, bytes),
-            Event::Gone { path } => return each(Fact::Gone(path.to_vec())),
+            Event::Gone { paths } => {
+                return paths.iter().try_for_each(|path| each(Fact::Gone(path.to_vec())));
+            }
             Event::End { span } => {
                 let Some(mut entry) = self.entry.take() else { return Ok(()) };
                 entry.span = span;

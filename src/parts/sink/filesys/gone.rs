@@ -1,16 +1,20 @@
 //! What the stream says is there no more.
 //!
 //! Owns the removal of one path: strictly below the target, never through a symbolic link, a directory
-//! only when nothing is left in it. A path that is not there is as it should be.
+//! only when nothing is left in it. A path that is not there is as it should be. Likewise of
+//! attributes: files are made anew, but a directory may be there from an earlier restore.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, chmodat, fstat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, chmodat, flistxattr, fremovexattr, fstat, statat, unlinkat,
+};
 use rustix::io::Errno;
 
+use super::attrs::Attrs;
 use super::draft::Existing;
 use super::path::Clean;
-use super::report::reason;
+use super::report::{Report, reason};
 use super::restore::{Restore, Trouble};
 use super::tree::{Dir, proc_path};
 
@@ -76,4 +80,29 @@ fn unlink(dir: &Dir, name: &[u8], is_directory: bool) -> Result<(), Errno> {
     let removed = unlinkat(dir, name, flags);
     chmodat(CWD, &*path, mode, AtFlags::empty())?;
     removed
+}
+
+/// Bytes of names that a directory's attributes have at most (XATTR_LIST_MAX).
+const XATTR_BYTES_MAX: usize = 65536;
+
+/// Removes the attributes of a directory that the stream does not know. Those in the system's own
+/// name spaces stay: a label is the host's affair.
+pub(super) fn drop_attributes(
+    dir: BorrowedFd<'_>,
+    attrs: &Attrs,
+    path: &[u8],
+    report: &mut Report,
+) {
+    let mut names = vec![0; XATTR_BYTES_MAX];
+    // A file system without attributes has none to be removed.
+    let Ok(length) = flistxattr(dir, &mut names[..]) else { return };
+    let ours = |name: &&[u8]| name.starts_with(b"user.") || name.starts_with(b"trusted.");
+    for name in names[..length].split(|&b| b == 0).filter(ours) {
+        if attrs.xattrs().any(|(kept, _)| kept == name) {
+            continue;
+        }
+        if let Err(error) = fremovexattr(dir, name) {
+            report.failed("attributes of directories", path, reason(error));
+        }
+    }
 }

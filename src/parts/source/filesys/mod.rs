@@ -107,7 +107,7 @@ impl Source for Filesys {
         let paths = stored_paths(&self.plan)?;
         let base = open_base(&self.plan)?;
         let mut begin = self.begin.clone();
-        let mut list = None;
+        let (mut list, mut goes_on) = (None, false);
         if let Some(unread) = self.list.take() {
             let (names, began_s) = unread.open()?;
             // What changed while the names were listed may be as it was before: later is too late.
@@ -115,10 +115,14 @@ impl Source for Filesys {
             if began_s.is_some() && !paths.is_empty() {
                 return Err(Fault::usage("a list of proc_list or proc_since comes without PATHs"));
             }
+            goes_on = began_s.is_some();
             list = Some(names);
         }
         out.put(Item::Begin(begin))?;
         let mut walk = Walk::new(&self.plan, Take::new(&self.plan, out));
+        if goes_on {
+            walk.visit.goes_on();
+        }
         for path in &paths {
             walk.tree(&base, path)?;
         }

@@ -36,8 +36,8 @@ pub(super) struct Take<'a> {
     links: HashMap<Inode, Box<[u8]>>,
     /// Lines about directories that were not told yet.
     inodes: Vec<u8>,
-    /// Paths that are gone and were not told yet, separated by NUL.
-    gone: Vec<u8>,
+    /// Paths that are gone and were not told yet, separated by NUL; `None` when all was told.
+    gone: Option<Vec<u8>>,
     left_out: u64,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Take<'a> {
             owners: Owners::default(),
             links: HashMap::new(),
             inodes: Vec::new(),
-            gone: Vec::new(),
+            gone: None,
             left_out: 0,
         }
     }
@@ -65,25 +65,29 @@ impl<'a> Take<'a> {
         Ok(self.left_out)
     }
 
-    /// Takes down that a path is there no more. To be called before any member is made.
+    /// Says that this archive goes on from earlier ones. To be called before any member is made.
+    pub(super) fn goes_on(&mut self) {
+        self.gone.get_or_insert_default();
+    }
+
+    /// Takes down that a path is there no more. Likewise.
     pub(super) fn gone(&mut self, path: &[u8]) -> Result<(), Fault> {
-        if self.gone.len() + path.len() >= GONE_BYTES_MAX {
+        let held = self.gone.as_ref().map_or(0, Vec::len);
+        if held > 0 && held + path.len() >= GONE_BYTES_MAX {
             self.tell_gone()?;
         }
-        if !self.gone.is_empty() {
-            self.gone.push(0);
+        let gone = self.gone.get_or_insert_default();
+        if !gone.is_empty() {
+            gone.push(0);
         }
-        self.gone.extend_from_slice(path);
+        gone.extend_from_slice(path);
         Ok(())
     }
 
     fn tell_gone(&mut self) -> Result<(), Fault> {
-        if self.gone.is_empty() {
-            return Ok(());
-        }
+        let Some(gone) = self.gone.take() else { return Ok(()) };
         self.headers.clear();
-        pax::encode_gone(&self.gone, &mut self.headers);
-        self.gone.clear();
+        pax::encode_gone(&gone, &mut self.headers);
         self.flow.put(&self.headers)
     }
 
@@ -128,7 +132,8 @@ impl<'a> Take<'a> {
     }
 
     fn file(&mut self, spot: &Spot<'_>) -> Result<(), Fault> {
-        let opened = open(spot.parent, spot.name, OFlags::NONBLOCK).and_then(|fd| Ok((fstat(&fd)?, fd)));
+        let opened =
+            open(spot.parent, spot.name, OFlags::NONBLOCK).and_then(|fd| Ok((fstat(&fd)?, fd)));
         let (stat, fd) = match opened {
             Ok(opened) => opened,
             Err(Errno::LOOP | Errno::NXIO) => return self.here(Self::replaced),

@@ -93,9 +93,7 @@ impl<'a, V: Visit> Walk<'a, V> {
         }
         let mut parents = std::mem::take(&mut self.parents);
         let taken = match parents.open(base, &path.parent) {
-            Ok(parent) => {
-                self.entry(parent.as_fd(), &path.name, FileType::Unknown).map(|_| ())
-            }
+            Ok(parent) => self.entry(parent.as_fd(), &path.name, FileType::Unknown).map(|_| ()),
             Err(error) => self.visit.unreadable(&self.path, "open", error),
         };
         self.parents = parents;
