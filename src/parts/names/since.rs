@@ -79,11 +79,12 @@ impl Since {
         names: &mut NameReader<impl BufRead>,
         out: impl Write,
     ) -> Result<Counts, Fault> {
+        // Whoever reads us knows from the start what this is, also if it never comes to its end.
+        let out = NameWriter::begin(out, names.began()).map_err(|e| unwritten(&e))?;
         while let Some(record) = names.next_record()? {
             self.record(record, names.bytes())?;
         }
         self.counts.left_out = names.left_out();
-        let out = NameWriter::begin(out, names.began()).map_err(|e| unwritten(&e))?;
         self.write(out)
     }
 

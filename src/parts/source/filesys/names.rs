@@ -1,7 +1,8 @@
 //! Lists of names from a file.
 //!
 //! Owns their separation: by newline, or by NUL so that any name can be listed; and which of them are
-//! a name stream, told by its first record, that says more than names and must come to its end.
+//! a name stream, told by its first record, that says more than names and must come to its end. Where
+//! one could have been meant, nothing at all is a fault.
 
 use std::io::BufRead;
 use std::os::unix::ffi::OsStringExt;
@@ -52,6 +53,10 @@ impl NameList {
         }
         let mut first = Vec::new();
         take_record(&mut from, &mut first)?;
+        // Whoever was stopped before the first name prints as much as whoever found none.
+        if first.is_empty() || MAGIC.starts_with(&first) {
+            return Err(Fault::stream("the list of names is empty: whoever makes it was stopped"));
+        }
         if !first.starts_with(MAGIC) {
             let first = Some(first);
             return Ok((NameList { how: How::Plain { from, separator, first } }, None));
