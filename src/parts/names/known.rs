@@ -99,7 +99,10 @@ impl Known {
             }
             Line::Inode { number, path } => self.hold(b'i', &path, 0, (0, 0), number),
             Line::Gone { path } => self.hold(b'-', &path, 0, (0, 0), 0),
-            Line::Missing { path, .. } => self.hold(b'!', &path, 0, (0, 0), 0),
+            // An entry may be there all the same, but not as it was.
+            Line::Missing { why, path } if matches!(&*why, "changed" | "unreadable") => {
+                self.hold(b'!', &path, 0, (0, 0), 0);
+            }
             _ => {}
         }
     }
@@ -217,7 +220,6 @@ fn join(before: Option<Held>, line: &Held) -> Option<Held> {
         (b'i', Some(before)) if before.kind == b'd' && before.list == line.list => {
             said(before, line.extra, 0)
         }
-        // It is in the backup, but not as it was.
         (b'!', Some(before)) => said(before, before.extra, DOUBT),
         (b'i' | b'!', before) => before,
         _ => Some(*line),

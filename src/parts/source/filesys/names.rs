@@ -27,12 +27,12 @@ pub struct NameList {
     how: How,
 }
 
-type From = Box<dyn BufRead + Send>;
+type Bytes = Box<dyn BufRead + Send>;
 
 enum How {
-    Unread { from: From, separator: u8 },
-    Plain { from: From, separator: u8, first: Option<Vec<u8>> },
-    Stream { names: NameReader<From>, entries: bool },
+    Unread { from: Bytes, separator: u8 },
+    Plain { from: Bytes, separator: u8, first: Option<Vec<u8>> },
+    Stream { names: Box<NameReader<Bytes>>, entries: bool },
 }
 
 impl NameList {
@@ -61,7 +61,7 @@ impl NameList {
             let first = Some(first);
             return Ok((NameList { how: How::Plain { from, separator, first } }, None));
         }
-        let names = NameReader::after_head(from, first)?;
+        let names = Box::new(NameReader::after_head(from, first)?);
         let began_s = names.began().0;
         Ok((NameList { how: How::Stream { names, entries: false } }, Some(began_s)))
     }
@@ -86,7 +86,7 @@ impl NameList {
 
 /// The next name that is not empty.
 fn plain(
-    from: &mut From,
+    from: &mut Bytes,
     separator: u8,
     first: &mut Option<Vec<u8>>,
 ) -> Result<Option<Listed>, Fault> {
@@ -109,7 +109,7 @@ fn plain(
     }
 }
 
-fn streamed(names: &mut NameReader<From>, entries: &mut bool) -> Result<Option<Listed>, Fault> {
+fn streamed(names: &mut NameReader<Bytes>, entries: &mut bool) -> Result<Option<Listed>, Fault> {
     while let Some(record) = names.next_record()? {
         return Ok(Some(match record {
             Record::Root { .. } => continue,
