@@ -20,10 +20,6 @@ d 0 MTIME CTIME INODE N www/link
 f 4 MTIME CTIME INODE 1 www/one
 END 7 0 DIGEST
 
-$ 7 0 DIGEST
-bash: line 2: 7: command not found
-[127]
-
 $ proc_list -C srv www | proc_since --list full.list | src_filesys -C srv --files-from - -0 | proc_record --list incr.list | sink_file incr; echo ${PIPESTATUS[@]}
 0 0 0 0 0
 
