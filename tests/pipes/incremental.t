@@ -31,6 +31,12 @@ $ for s in full incr; do src_file $s | proc_verify --list $s.list | sink_filesys
 sink_filesys: note: removed, as the stream says that it is gone (2, the first: www/old/two)
 600
 
+$ grep -v '^- www/old$' incr.list >short.list; src_file incr | proc_verify --list short.list | sink_null; echo ${PIPESTATUS[@]}
+proc_verify: www/old: gone in the stream or the list, not in both
+proc_verify: 7 agree, 1 differ, 0 missing, 0 not recorded
+proc_verify: 1 do not agree (named above)
+0 1 0
+
 $ : >empty; src_filesys -C srv --files-from empty -0 2>err | sink_file cut 2>err2; echo ${PIPESTATUS[@]}; cat err err2
 111 111
 src_filesys: the list of names is empty: whoever makes it was stopped
