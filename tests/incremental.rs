@@ -199,6 +199,15 @@ fn what_is_gone_comes_from_tape() {
     );
     small_tree(&days.tree(), &mut Dice(5));
     live(&mut days, Dice(5), 3, 20);
+    // The reader on the volumes sees as much.
+    days.sh(0, "$T drive dump --drive virtual:lib#drive0 --to dump >/dev/null");
+    let reader = concat!(env!("CARGO_MANIFEST_DIR"), "/src/volume/kit/reader.py");
+    days.sh(0, &format!("python3 {reader} check dump >/dev/null"));
+    let script =
+        format!("python3 {reader} list dump | grep -c '^- '; cat day*.list | grep -c '^- '");
+    let counts = String::from_utf8(days.try_sh(0, &script).stdout).unwrap();
+    let counts: Vec<&str> = counts.lines().collect();
+    assert_eq!(counts[0], counts[1]);
     // The lists can be lost: those that are made anew from the tape do as well.
     let gone = "grep -h '^- ' day*.list | sort";
     let before = days.try_sh(0, gone).stdout;
