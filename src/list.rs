@@ -11,7 +11,11 @@
 //! ! unreadable path                                              a thing left out, and why in one word
 //! @ 0 524192 524192 TAP001L8 <uuid or -> 0 5 on-tape             where bytes lie: from to stride medium volume partition block grade
 //! % 2 0 more <base64>                                            lines that layer 2 sealed: piece 0, and more follow
-//! = 2 <base64>                                                   the head of layer 2, in lists whose lines are sealed
+//! + 2 <base64>                                                   the head of layer 2, in lists whose lines are sealed
+//! i 131073 path                                                  the number of a directory's inode
+//! - path                                                         what an earlier stream holds and is there no more
+//! # <uuid> 1700000000.000000000 pax name                         first in a file: stream, when its source began, kind, name
+//! = 4711 <blake3>                                                last in a file: how many lines are before it, their digest
 //! ```
 
 use std::borrow::Cow;
@@ -21,7 +25,9 @@ use std::io::{BufRead, Read as _};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 
-use crate::stream::{Blame, Fault};
+use crate::stream::{Blame, Fault, StreamId};
+
+pub mod file;
 
 /// Type letters of entries, as `ls` and `find` use them; `h` is a hard link to an earlier entry.
 pub const ENTRY_TYPES: &[u8] = b"fdlhpcbs";
@@ -113,12 +119,47 @@ pub enum Line {
     /// Lines that only a layer's recipients can read.
     Sealed(Sealed),
     /// What opens the sealed lines of a layer, for its recipients.
-    Head {
+    LayerHead {
         /// Which layer, 1 = innermost.
         depth: u8,
         /// The head, as the stream's begin has it.
         head: Vec<u8>,
     },
+    /// The inode of a directory, by which one that was put in its place is known.
+    Inode {
+        /// Its number.
+        number: u64,
+        /// The directory's path.
+        path: Vec<u8>,
+    },
+    /// Something that an earlier stream of the same tree holds and that is there no more.
+    Gone {
+        /// Its path as stored.
+        path: Vec<u8>,
+    },
+    /// What the lines of a file are about; its first.
+    Head(Head),
+    /// The last line of a file that is whole.
+    Tail {
+        /// Lines before it.
+        lines: u64,
+        /// BLAKE3 of those.
+        digest: [u8; 32],
+    },
+}
+
+/// Which stream a list is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Its identity.
+    pub stream: StreamId,
+    /// When its source began: nothing that changed before is missing in it. Seconds (floor) and
+    /// nanoseconds.
+    pub began: (i64, u32),
+    /// What the payload is.
+    pub kind: String,
+    /// What an operator calls it.
+    pub name: String,
 }
 
 /// Writes a byte string so that it has no white space, control byte or backslash.
@@ -193,14 +234,19 @@ impl Line {
             Line::Seek { depth, input, output } => format!("~ {depth} {input} {output}"),
             Line::Want { depth, from, to } => format!("? {depth} {from} {to}"),
             Line::Missing { why, path } => {
-                out.extend_from_slice(format!("! {why} ").as_bytes());
-                out.extend_from_slice(&escape(path));
-                out.push(b'\n');
-                return;
+                return write_path(&format!("! {why}"), path, out);
+            }
+            Line::Inode { number, path } => return write_path(&format!("i {number}"), path, out),
+            Line::Gone { path } => return write_path("-", path, out),
+            Line::Head(Head { stream, began: (s, ns), kind, name }) => {
+                let head = format!("# {stream} {s}.{ns:09} {}", escaped(kind));
+                return write_path(&head, name.as_bytes(), out);
+            }
+            Line::Tail { lines, digest } => {
+                format!("= {lines} {}", blake3::Hash::from_bytes(*digest).to_hex())
             }
             Line::Place { extent, place, grade } => {
-                let medium = escape(place.medium.as_bytes()).into_owned();
-                let medium = String::from_utf8_lossy(&medium).into_owned();
+                let medium = escaped(&place.medium);
                 let volume = place.volume.map_or("-".into(), |v| v.to_string());
                 let grade = grade.replace(' ', "-");
                 format!(
@@ -209,7 +255,7 @@ impl Line {
                 )
             }
             Line::Sealed(sealed) => format!("{}{}", sealed.front(), BASE64.encode(&sealed.bytes)),
-            Line::Head { depth, head } => format!("= {depth} {}", BASE64.encode(head)),
+            Line::LayerHead { depth, head } => format!("+ {depth} {}", BASE64.encode(head)),
         };
         out.extend_from_slice(text.as_bytes());
         out.push(b'\n');
@@ -231,8 +277,31 @@ impl Line {
     }
 }
 
+fn escaped(text: &str) -> String {
+    String::from_utf8_lossy(&escape(text.as_bytes())).into_owned()
+}
+
+fn write_path(head: &str, path: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(head.as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(&escape(path));
+    out.push(b'\n');
+}
+
 fn parse_fields(fields: &[&[u8]]) -> Option<Line> {
     match *fields {
+        [b"-", path] => Some(Line::Gone { path: unescape(path)? }),
+        [b"i", inode, path] => Some(Line::Inode { number: number(inode)?, path: unescape(path)? }),
+        [b"=", lines, digest] => Some(Line::Tail {
+            lines: number(lines)?,
+            digest: *blake3::Hash::from_hex(digest).ok()?.as_bytes(),
+        }),
+        [b"#", stream, began, kind, name] => Some(Line::Head(Head {
+            stream: StreamId(std::str::from_utf8(stream).ok()?.parse().ok()?),
+            began: time(began)?,
+            kind: text(kind)?,
+            name: text(name)?,
+        })),
         [b"~", depth, input, output] => Some(Line::Seek {
             depth: number(depth)?,
             input: number(input)?,
@@ -255,8 +324,8 @@ fn parse_fields(fields: &[&[u8]]) -> Option<Line> {
             },
             bytes: BASE64.decode(bytes).ok()?,
         })),
-        [b"=", depth, head] => {
-            Some(Line::Head { depth: number(depth)?, head: BASE64.decode(head).ok()? })
+        [b"+", depth, head] => {
+            Some(Line::LayerHead { depth: number(depth)?, head: BASE64.decode(head).ok()? })
         }
         [b"@", from, to, stride, medium, volume, partition, block, grade] => Some(Line::Place {
             extent: crate::stream::Extent {
@@ -266,7 +335,7 @@ fn parse_fields(fields: &[&[u8]]) -> Option<Line> {
                 block: number(block)?,
             },
             place: crate::stream::Place {
-                medium: String::from_utf8(unescape(medium)?).ok()?,
+                medium: text(medium)?,
                 volume: match volume {
                     b"-" => None,
                     text => Some(std::str::from_utf8(text).ok()?.parse().ok()?),
@@ -291,8 +360,6 @@ fn parse_entry(
     link: &[&[u8]],
 ) -> Option<Entry> {
     let &[kind] = kind else { return None };
-    let (s, ns) = std::str::from_utf8(mtime).ok()?.split_once('.')?;
-    let ns: u32 = ns.parse().ok().filter(|&n| n < 1_000_000_000 && ns.len() == 9)?;
     let digest = match digest {
         b"-" => None,
         hex => Some(*blake3::Hash::from_hex(hex).ok()?.as_bytes()),
@@ -308,11 +375,22 @@ fn parse_entry(
         offset: number(offset)?,
         span: number(span)?,
         size: number(size)?,
-        mtime: (s.parse().ok()?, ns),
+        mtime: time(mtime)?,
         digest,
         path: unescape(path)?,
         link,
     })
+}
+
+/// Seconds and nine digits of a second.
+pub(crate) fn time(text: &[u8]) -> Option<(i64, u32)> {
+    let (s, ns) = std::str::from_utf8(text).ok()?.split_once('.')?;
+    let whole = ns.len() == 9 && ns.bytes().all(|b| b.is_ascii_digit());
+    Some((s.parse().ok()?, ns.parse().ok().filter(|_| whole)?))
+}
+
+fn text(field: &[u8]) -> Option<String> {
+    String::from_utf8(unescape(field)?).ok()
 }
 
 fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
@@ -346,7 +424,10 @@ mod tests {
     fn every_kind_of_line_comes_back() {
         let text = b"f 512 4608 3000 -1.000000001 - a\\x20b\n\
             l 0 512 0 0.000000000 - \\e target\n~ 1 10 20\n? 0 1 2\n! vanished x\xff\n\
-            @ 0 10 5 TAP001L8 - 0 5 on-tape\n% 2 0 more AAECAw==\n% 2 1 last \n= 2 aGVhZA==\n";
+            @ 0 10 5 TAP001L8 - 0 5 on-tape\n% 2 0 more AAECAw==\n% 2 1 last \n+ 2 aGVhZA==\n\
+            i 77 a\\x0a\n- a\\x20b\n\
+            # 6f8f57e4-1b0a-4ad4-9c4e-0c5a1d2b3c4d -1.000000002 pax host\\x20/srv\n\
+            = 7 af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262\n";
         let parsed: Vec<Line> = lines(text).collect::<Result<_, _>>().unwrap();
         let mut again = Vec::new();
         parsed.iter().for_each(|line| line.write(&mut again));
@@ -366,6 +447,11 @@ mod tests {
             b"! a \\xzz",
             b"% 2 0 next AAEC",
             b"% 2 0 last AAE",
+            b"-",
+            b"- a b",
+            b"i x p",
+            b"= 1 -",
+            b"# 7 0.000000000 pax x",
         ] {
             assert!(Line::parse(bad).is_err(), "{bad:?} was taken");
         }

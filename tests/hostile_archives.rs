@@ -413,6 +413,17 @@ fn lies(corpus: &mut Corpus) {
     }
 }
 
+/// What is said to be gone is elsewhere.
+fn removals(corpus: &mut Corpus, outside: &[u8]) {
+    let absolute = [outside, b"/secret"].concat();
+    let (climbing, link) = (&b"d/../../outside/dir"[..], &b"l/secret"[..]);
+    for path in [climbing, link, b"../outside/secret", b"l/dir", b"..", b".", &absolute] {
+        let mut archive = Archive::default().symlink(b"l", outside).dir(b"d");
+        tapioca::pax::encode_gone(path, &mut archive.0);
+        corpus.add(&format!("{} is gone", path.escape_ascii()), archive, Any);
+    }
+}
+
 fn corpus(outside: &[u8]) -> Vec<Shape> {
     let mut corpus = Corpus::default();
     traversals(&mut corpus, outside);
@@ -421,6 +432,7 @@ fn corpus(outside: &[u8]) -> Vec<Shape> {
     names(&mut corpus);
     orders(&mut corpus);
     lies(&mut corpus);
+    removals(&mut corpus, outside);
     corpus.0
 }
 

@@ -114,8 +114,10 @@ fn run(words: &[&str]) -> Output {
     Command::new(EXE).args(words).output().unwrap()
 }
 
+/// Lines but the last, whose digest is over all in the order they have.
 fn sorted(text: &str, keep: impl Fn(&str) -> bool) -> Vec<&str> {
-    let mut lines: Vec<&str> = text.lines().filter(|line| keep(line)).collect();
+    let lines = text.lines().filter(|line| !line.starts_with('='));
+    let mut lines: Vec<&str> = lines.filter(|line| keep(line)).collect();
     lines.sort_unstable();
     lines
 }
@@ -242,7 +244,8 @@ fn a_damaged_index_is_replaced_from_the_data() {
         assert_eq!(code, 0, "{words}");
         assert!(out.contains("data"), "{out}");
         let rebuilt = rig.rebuilt();
-        let entries = |line: &str| !line.starts_with('@');
+        // The data does not tell the inodes.
+        let entries = |line: &str| !line.starts_with(['@', 'i']);
         assert_eq!(sorted(&rebuilt, entries), sorted(&kept, entries));
         let places = |line: &str| line.starts_with('@');
         if processors.is_empty() {
@@ -277,7 +280,8 @@ fn a_cut_stream_gives_what_was_whole_and_says_where_it_ends() {
     let (_, words, code) = rig.run_all(line);
     assert!(code == 1 && words.contains("the stream ends, unfinished, at byte"), "{words}");
     let rebuilt = rig.rebuilt();
-    let entries = |line: &str| !line.starts_with('@');
+    // It is a stream of its own, and its data does not tell the inodes.
+    let entries = |line: &str| !line.starts_with(['@', 'i', '#']);
     let (found, all) = (sorted(&rebuilt, entries), sorted(&kept, entries));
     assert!(found.len() > 10 && found.len() < all.len(), "{} of {}", found.len(), all.len());
     assert!(found.iter().all(|line| all.contains(line)));

@@ -28,6 +28,7 @@ fn events(bytes: &[u8], split: usize) -> Result<(Content, Vec<(u64, u64)>), Faul
                 data[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
             }
             Event::End { span } => spans.last_mut().expect("an end has a member").1 = span,
+            Event::Gone { paths } => panic!("nothing is gone: {paths:?}"),
         }
         Ok(())
     };
@@ -116,7 +117,7 @@ fn spans_restart(bytes: &[u8], spans: &[(u64, u64)]) {
             match event {
                 Event::Member { offset, .. } => seen.push(offset),
                 Event::End { span } => seen.push(span),
-                Event::Data { .. } => {}
+                Event::Data { .. } | Event::Gone { .. } => {}
             }
             Ok(())
         };

@@ -17,7 +17,7 @@ pub(super) struct SrcFilesys {
     #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
     directory: PathBuf,
     /// Also take the names listed in FILE (`-`: standard input), each exactly as given: a directory
-    /// without what is in it
+    /// without what is in it. With -0 this may be what proc_list or proc_since prints
     #[arg(long, value_name = "FILE")]
     files_from: Option<PathBuf>,
     /// Names in the list are separated by NUL
@@ -55,8 +55,7 @@ impl SrcFilesys {
 
     pub(super) fn source(self) -> Result<Filesys, Fault> {
         let list = self.files_from.as_deref().map(|file| open_list(file, self.null)).transpose()?;
-        let mut exclude = Excludes::default();
-        self.exclude.iter().for_each(|pattern| exclude.add(pattern.as_bytes()));
+        let exclude = excludes_of(&self.exclude);
         let name = self.name.unwrap_or_else(|| paths_as_name(&self.paths, &self.directory));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let begin = Begin {
@@ -76,6 +75,12 @@ impl SrcFilesys {
         };
         Ok(Filesys::new(begin, plan, list))
     }
+}
+
+pub(super) fn excludes_of(patterns: &[OsString]) -> Excludes {
+    let mut exclude = Excludes::default();
+    patterns.iter().for_each(|pattern| exclude.add(pattern.as_bytes()));
+    exclude
 }
 
 fn open_list(file: &Path, by_nul: bool) -> Result<NameList, Fault> {

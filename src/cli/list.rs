@@ -65,18 +65,38 @@ impl List {
             .or_else(still_wanted)?;
         }
         lines.each(&mut |line| {
-            let Line::Entry(entry) = line else { return Ok(()) };
-            let wanted = |p: &String| matches(p.as_bytes(), &entry.path);
+            let path = match &line {
+                Line::Entry(entry) => &entry.path,
+                Line::Gone { path } => path,
+                _ => return Ok(()),
+            };
+            let wanted = |p: &String| matches(p.as_bytes(), path);
             if !self.pattern.as_ref().is_none_or(wanted) {
                 return Ok(());
             }
-            let place = places.of(entry.offset);
-            let written = match self.json {
-                true => writeln!(out, "{}", as_json(&entry, place)),
-                false => writeln!(out, "{}", as_row(&entry, place)),
+            let text = match &line {
+                Line::Entry(entry) => self.entry(entry, places.of(entry.offset)),
+                _ => self.gone(path),
             };
-            written.or_else(still_wanted)
+            writeln!(out, "{text}").or_else(still_wanted)
         })
+    }
+}
+
+impl List {
+    fn entry(&self, entry: &Entry, place: Option<(&Place, u64)>) -> String {
+        match self.json {
+            true => as_json(entry, place).to_string(),
+            false => as_row(entry, place),
+        }
+    }
+
+    /// A path that is there no more.
+    fn gone(&self, path: &[u8]) -> String {
+        match self.json {
+            true => serde_json::json!({"type": "-", "path": shown(path)}).to_string(),
+            false => format!("- {:>14} {:<20} {:<12} {:>10} {}", "-", "-", "-", "-", shown(path)),
+        }
     }
 }
 
@@ -105,7 +125,7 @@ impl Places {
         let mut is_sealed = false;
         lines.each(&mut |line| {
             match &line {
-                Line::Head { .. } => is_sealed = true,
+                Line::LayerHead { .. } => is_sealed = true,
                 Line::Seek { .. } | Line::Place { .. } if is_sealed => facts.push(line.clone()),
                 _ => {}
             }
@@ -159,9 +179,9 @@ impl Lines<'_> {
                         visit(line.map_err(Fault::stream)?)?;
                     }
                 }
-                (Some(Line::Head { depth, head }), Some(unseal)) => {
+                (Some(Line::LayerHead { depth, head }), Some(unseal)) => {
                     unseal.head(depth, &head)?;
-                    visit(Line::Head { depth, head })?;
+                    visit(Line::LayerHead { depth, head })?;
                 }
                 (Some(line), _) => visit(line)?,
             }

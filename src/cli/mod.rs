@@ -15,6 +15,7 @@ mod key;
 mod layer;
 mod library;
 mod list;
+mod names;
 mod netplumber;
 mod plumb;
 mod raw;
@@ -46,6 +47,10 @@ struct Cli {
 enum Command {
     #[command(flatten)]
     Component(component::Component),
+    #[command(name = "proc_list")]
+    ProcList(names::ProcList),
+    #[command(name = "proc_since")]
+    ProcSince(names::ProcSince),
     /// Print a list that proc_record kept
     List(list::List),
     /// Print the manifest of a machine, with all it inherits
@@ -98,6 +103,8 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     };
     let (name, result) = match cli.command {
         Command::Component(component) => (component.name(), component.run(channels)),
+        Command::ProcList(list) => ("proc_list", list.run()),
+        Command::ProcSince(since) => ("proc_since", since.run()),
         Command::List(list) => ("list", list.run()),
         Command::Board(board) => ("board", board.run()),
         Command::Library(library) => (library.name(), library.run()),

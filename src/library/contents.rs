@@ -368,11 +368,7 @@ impl Locator {
         match line {
             Line::Seek { depth, input, output } => self.seeks.push((depth, input, output)),
             Line::Place { extent, place, .. } => self.places.push((extent, place)),
-            Line::Entry(_)
-            | Line::Want { .. }
-            | Line::Missing { .. }
-            | Line::Sealed(_)
-            | Line::Head { .. } => {}
+            _ => {}
         }
     }
 

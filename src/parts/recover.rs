@@ -12,7 +12,7 @@ use crate::library::{Found, Mount, Step, VolumeReader};
 use crate::list::Line;
 use crate::parts::process::age::{Decrypt, Identities, LAYER};
 use crate::parts::process::decompress::Decompress;
-use crate::parts::process::entries::Entries;
+use crate::parts::process::entries::{Entries, Fact};
 use crate::stream::{Begin, Blame, Block, End, Extent, Fault, Item, Outlet, Place, Process, Runs};
 use crate::volume::BlockKind;
 use crate::volume::part::PartState;
@@ -232,9 +232,9 @@ impl<'a> Keeper<'a> {
         let Some(entries) = &mut self.entries else { return Ok(()) };
         let mut line = Vec::new();
         let mut count = 0;
-        let fed = entries.feed(offset, bytes, &mut |entry| {
-            entry.write_line(&mut line);
-            count += 1;
+        let fed = entries.feed(offset, bytes, &mut |fact| {
+            count += u64::from(matches!(fact, Fact::Entry(_)));
+            fact.line().write(&mut line);
             Ok(())
         });
         self.entries_written += count;
@@ -246,9 +246,9 @@ impl<'a> Keeper<'a> {
         let Some(entries) = &mut self.entries else { return Ok(()) };
         let mut line = Vec::new();
         let mut count = 0;
-        entries.finish(&mut |entry| {
-            entry.write_line(&mut line);
-            count += 1;
+        entries.finish(&mut |fact| {
+            count += u64::from(matches!(fact, Fact::Entry(_)));
+            fact.line().write(&mut line);
             Ok(())
         })?;
         self.entries_written += count;

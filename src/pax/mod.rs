@@ -16,7 +16,7 @@ mod write;
 pub use block::BLOCK;
 pub use read::{Event, HEADERS_BYTES_MAX, Reader, Visit};
 pub use sparse::RUNS_MAX;
-pub use write::{Content, END_OF_ARCHIVE, encode};
+pub use write::{Content, END_OF_ARCHIVE, GONE_BYTES_MAX, encode, encode_gone};
 
 use std::collections::BTreeMap;
 

@@ -7,18 +7,24 @@
 
 use super::assemble::{Assembled, Layout, assemble};
 use super::block::{BLOCK, HeaderBlock, at, padding};
-use super::records::Extras;
+use super::records::{Extras, Gone};
 use super::sparse::{MapText, Run, checked, take_old_table};
 use super::{Kind, Member, PATH_BYTES_MAX};
 use crate::stream::Fault;
 
 /// Most bytes of extended headers and long names in front of one member, and of all global headers
-/// together.
+/// together, as far as they have to be remembered.
 pub const HEADERS_BYTES_MAX: u64 = 16 << 20;
 
-/// What an archive holds, in order: `Member`, any number of `Data`, `End`; and again.
+/// What an archive holds, in order: `Member`, any number of `Data`, `End`; and again. `Gone` comes
+/// in front of a member or at the end.
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// The archive goes on from earlier ones of the same tree.
+    Gone {
+        /// What they hold and is there no more: paths as stored.
+        paths: &'a [&'a [u8]],
+    },
     /// A member begins.
     Member {
         /// The member.
@@ -142,7 +148,7 @@ impl Reader {
     fn step(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<usize, Fault> {
         match &mut self.state {
             State::Header | State::OldMap { .. } => self.gather(bytes, visit),
-            State::Extension { .. } => self.extension(bytes),
+            State::Extension { .. } => self.extension(bytes, visit),
             State::MapText { .. } => self.map_text(bytes, visit),
             State::MapPadding { .. } => self.map_padding(bytes, visit),
             State::Body(_) => self.body(bytes, visit),
@@ -181,7 +187,9 @@ impl Reader {
             self.start.get_or_insert(end.saturating_sub(BLOCK as u64));
         }
         match header.kind() {
-            kind @ (b'x' | b'X' | b'g' | b'L' | b'K') => self.extension_header(kind, &header),
+            kind @ (b'x' | b'X' | b'g' | b'L' | b'K') => {
+                self.extension_header(kind, &header, visit)
+            }
             b'M' => Err(self.damaged("it continues a volume that is not here")),
             // Volume labels, name lists and ACLs of programs long gone.
             b'V' | b'N' | b'A' => self.pass_over(&header, end, visit),
@@ -203,7 +211,12 @@ impl Reader {
         header.natural(at::SIZE).ok_or_else(|| self.damaged("a size is no number"))
     }
 
-    fn extension_header(&mut self, kind: u8, header: &HeaderBlock<'_>) -> Result<(), Fault> {
+    fn extension_header(
+        &mut self,
+        kind: u8,
+        header: &HeaderBlock<'_>,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Fault> {
         let size = self.size_field(header)?;
         let so_far = if kind == b'g' { &mut self.global_bytes } else { &mut self.local_bytes };
         *so_far = so_far.saturating_add(size);
@@ -211,14 +224,14 @@ impl Reader {
             return Err(self.damaged("more than 16 MiB of extended headers"));
         }
         if size == 0 {
-            return self.extension_done(kind, &[]);
+            return self.extension_done(kind, &[], visit);
         }
         self.state =
             State::Extension { kind, left: size, padding: padding(size), bytes: Vec::new() };
         Ok(())
     }
 
-    fn extension(&mut self, input: &[u8]) -> Result<usize, Fault> {
+    fn extension(&mut self, input: &[u8], visit: &mut Visit<'_>) -> Result<usize, Fault> {
         let State::Extension { kind, left, padding, bytes } = &mut self.state else {
             return Ok(0);
         };
@@ -230,14 +243,30 @@ impl Reader {
         if *left == 0 && *padding == 0 {
             let (kind, bytes) = (*kind, std::mem::take(bytes));
             self.state = State::Header;
-            self.extension_done(kind, &bytes)?;
+            self.extension_done(kind, &bytes, visit)?;
         }
         Ok(used + skipped)
     }
 
-    fn extension_done(&mut self, kind: u8, bytes: &[u8]) -> Result<(), Fault> {
+    fn global_done(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), Fault> {
+        self.global.take_all(bytes).map_err(|e| self.damaged(&e))?;
+        match Gone::of(bytes).map_err(|e| self.damaged(&e))? {
+            None => Ok(()),
+            Some(gone) => {
+                self.global_bytes = self.global_bytes.saturating_sub(gone.bytes);
+                visit(Event::Gone { paths: &gone.paths })
+            }
+        }
+    }
+
+    fn extension_done(
+        &mut self,
+        kind: u8,
+        bytes: &[u8],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Fault> {
         if kind == b'g' {
-            return self.global.take_all(bytes).map_err(|e| self.damaged(&e));
+            return self.global_done(bytes, visit);
         }
         let local = self.local.get_or_insert_with(|| self.global.clone());
         let name = bytes.split(|&b| b == 0).next().unwrap_or(&[]);

@@ -91,6 +91,36 @@ impl Extras {
     }
 }
 
+/// Keyword of ours, in global headers only: paths that are there no more, separated by NUL.
+pub(super) const GONE: &[u8] = b"TAPIOCA.gone";
+
+/// What a global header tells to be gone. Maybe nothing: then it only says that the archive goes on
+/// from earlier ones.
+pub(super) struct Gone<'a> {
+    /// Paths as stored, none empty.
+    pub(super) paths: Vec<&'a [u8]>,
+    /// Bytes of the records that say so, which nobody need remember.
+    pub(super) bytes: u64,
+}
+
+impl Gone<'_> {
+    /// From the records of a header. The error says what is wrong with them.
+    pub(super) fn of(mut bytes: &[u8]) -> Result<Option<Gone<'_>>, String> {
+        let mut gone = Gone { paths: Vec::new(), bytes: 0 };
+        while let Some((key, value, rest)) = split(bytes) {
+            if key == GONE {
+                gone.bytes += (bytes.len() - rest.len()) as u64;
+                gone.paths.extend(value.split(|&b| b == 0).filter(|path| !path.is_empty()));
+            }
+            bytes = rest;
+        }
+        match gone.paths.iter().all(|path| path.len() <= PATH_BYTES_MAX) {
+            true => Ok((gone.bytes > 0).then_some(gone)),
+            false => Err("a path that is gone is longer than 1 MiB".into()),
+        }
+    }
+}
+
 /// Splits the first record, `LENGTH KEY=VALUE\n`, off.
 fn split(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let blank = bytes.iter().take(21).position(|&b| b == b' ')?;

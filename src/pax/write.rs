@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use super::block::{BLOCK, at, checksum, padding};
 use super::number::{Digits, TimeText, digits_of, put_octal};
+use super::records::GONE;
 use super::{Kind, Member};
 
 /// What must follow a member's headers.
@@ -44,6 +45,23 @@ pub fn encode(member: &Member, out: &mut Vec<u8>) -> Content {
         map.put(out);
     }
     Content { bytes, padding: padding(bytes) }
+}
+
+/// Bytes of paths that one global header names as gone, at most, unless a single one has more.
+pub const GONE_BYTES_MAX: usize = 60 * 1024;
+
+/// Appends a global header that says that the archive goes on from earlier ones, and which of their
+/// paths are there no more. `paths` are separated by NUL; what was below a directory must stand in front of it, here or in an earlier header, and all such
+/// headers in front of the first member.
+pub fn encode_gone(paths: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + BLOCK, 0);
+    put_record(out, &[GONE], paths);
+    let length = out.len() - start - BLOCK;
+    out.resize(start + BLOCK + length.next_multiple_of(BLOCK), 0);
+    // The name that git gives such headers: a program that takes it for a file makes only that one.
+    let block = header_of_records(b'g', b"pax_global_header", length as u64);
+    out[start..start + BLOCK].copy_from_slice(&block);
 }
 
 /// A path laid out in the fields of a ustar header, as far as it goes there.
@@ -219,17 +237,25 @@ fn put_record_of(out: &mut Vec<u8>, key: &[&[u8]], value: &[&[u8]]) {
 }
 
 fn extended_block(member: &Member, length: u64) -> [u8; BLOCK] {
-    let mut block = [0; BLOCK];
     let base = member.path.rsplit(|&b| b == b'/').next().unwrap_or(&[]);
     let stem = b"PaxHeaders/";
-    put_text(&mut block, 0, stem);
-    put_text(&mut block, stem.len(), &base[..base.len().min(at::NAME.len() - stem.len())]);
+    let mut name = [0; at::NAME.end];
+    let length_of_base = base.len().min(name.len() - stem.len());
+    name[..stem.len()].copy_from_slice(stem);
+    name[stem.len()..][..length_of_base].copy_from_slice(&base[..length_of_base]);
+    header_of_records(b'x', &name, length)
+}
+
+/// The header of `length` bytes of records.
+fn header_of_records(kind: u8, name: &[u8], length: u64) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    put_text(&mut block, 0, name);
     put_octal(&mut block[at::MODE], 0o644);
     put_octal(&mut block[at::UID], 0);
     put_octal(&mut block[at::GID], 0);
     put_octal(&mut block[at::SIZE], length);
     put_octal(&mut block[at::MTIME], 0);
-    block[at::TYPE] = b'x';
+    block[at::TYPE] = kind;
     seal(&mut block);
     block
 }
@@ -371,6 +397,32 @@ mod tests {
     #[test]
     fn what_ustar_can_say_takes_one_block() {
         assert_eq!(read_back(&plain(b"etc/passwd")), (plain(b"etc/passwd"), BLOCK));
+    }
+
+    #[test]
+    fn what_is_gone_comes_back_however_much_it_is() {
+        let paths: Vec<Vec<u8>> =
+            (0..400_000).map(|n| format!("gone/\u{e4}\n {n:060}").into_bytes()).collect();
+        let mut bytes = Vec::new();
+        for some in paths.chunks(900) {
+            encode_gone(&some.join(&0), &mut bytes);
+        }
+        assert!(bytes.len() as u64 > super::super::HEADERS_BYTES_MAX, "more than is remembered");
+        encode(&plain(b"member"), &mut bytes);
+        let (mut gone, mut members) = (Vec::new(), 0);
+        let mut visit = |event: Event<'_>| {
+            match event {
+                Event::Gone { paths } => gone.extend(paths.iter().map(|path| path.to_vec())),
+                Event::Member { offset, .. } => members += offset,
+                _ => {}
+            }
+            Ok(())
+        };
+        let mut reader = Reader::new();
+        bytes.chunks(70_001).for_each(|piece| reader.feed(piece, &mut visit).unwrap());
+        reader.finish().unwrap();
+        assert!(gone == paths);
+        assert_eq!(members, bytes.len() as u64 - BLOCK as u64, "a global header is no member's");
     }
 
     #[test]

@@ -10,7 +10,7 @@ r2
 t
 x
 
-$ grep -v ^@ L | cut -d' ' -f1,2,3,4,5; awk '/^@/ { if ($2 != end) print "gap"; end = $3; print $1, $5, $9 }; END { print end }' L | sort -u
+$ grep -v '^[@#=]' L | cut -d' ' -f1,2,3,4,5; awk '/^@/ { if ($2 != end) print "gap"; end = $3; print $1, $5, $9 }; END { print end }' L | sort -u
 f 0 3389440 3388895 1700000000.000000000
 f 3389440 1024 6 1700000000.000000000
 3399680
@@ -31,7 +31,7 @@ $ tapioca list r1.missing
 list: cannot read r1.missing: No such file or directory (os error 2)
 [111]
 
-$ echo raw bytes | src_stdin --name mine | proc_record --list M | sink_null && cut -d' ' -f1,2,3,4,6,7 M
+$ echo raw bytes | src_stdin --name mine | proc_record --list M | sink_null && grep ^f M | cut -d' ' -f1,2,3,4,6,7
 f 0 10 10 2816b308b7c9e4195cc2360426728201b050fbf6e0616b1e19f76a17561e2ea2 mine
 
 $ echo raw bytes | src_stdin | proc_record --list N 4<r1 | sink_null 3>r1; echo ${PIPESTATUS[@]}; ls N*

@@ -12,6 +12,7 @@ use crate::cli::table::{Table, print};
 use crate::library::Mount;
 use crate::library::contents::{Holds, Locator, StreamFound, bad_line};
 use crate::library::writer::ON_TAPE;
+use crate::list::file::ListWriter;
 use crate::list::{Line, lines};
 use crate::parts::process::age::Identities;
 use crate::parts::process::age::unseal::{shown_name, unseal_found};
@@ -81,7 +82,9 @@ impl Rebuild {
         identities: Option<&Identities>,
     ) -> Result<Rebuilt, Fault> {
         let path = self.to.join(format!("{}.list", stream.begin.stream));
-        let mut out = BufWriter::new(WholeFile::create(&path)?);
+        let failed = |e| Fault::host(format!("cannot write {}", path.display()), &e);
+        let mut out = ListWriter::new(BufWriter::new(WholeFile::create(&path)?));
+        out.head(&stream.begin).map_err(failed)?;
         let mut rebuilt = match stream.needs_recovery() {
             _ if stream.sealed_lines() > 0 => as_they_are(stream, &path, &mut out)?,
             false => from_indexes(stream, &path, &mut out)?,
@@ -97,8 +100,7 @@ impl Rebuild {
         if let Some(number) = stream.first_missing_part() {
             rebuilt.trouble.push(format!("part {number} is not here"));
         }
-        out.flush().map_err(|e| Fault::host(format!("cannot write {}", path.display()), &e))?;
-        out.get_mut().publish()?;
+        out.finish().map_err(failed)?.get_mut().publish()?;
         Ok(rebuilt)
     }
 }
@@ -109,7 +111,7 @@ fn as_they_are(stream: &StreamFound, path: &Path, out: &mut impl Write) -> Resul
     let failed = |e: std::io::Error| Fault::host(format!("cannot write {}", path.display()), &e);
     for (depth, head) in &stream.begin.heads {
         let mut text = Vec::new();
-        Line::Head { depth: *depth, head: head.clone() }.write(&mut text);
+        Line::LayerHead { depth: *depth, head: head.clone() }.write(&mut text);
         out.write_all(&text).map_err(failed)?;
     }
     for part in &stream.parts {
@@ -139,10 +141,9 @@ fn from_indexes(stream: &StreamFound, path: &Path, out: &mut impl Write) -> Resu
             let line = parsed.map_err(|why| bad_line(part, &why))?;
             match &line {
                 Line::Entry(entry) => end = end.max(entry.offset.saturating_add(entry.span)),
-                Line::Missing { .. } => {}
+                Line::Missing { .. } | Line::Inode { .. } | Line::Gone { .. } => {}
                 Line::Place { .. } if !layered => {}
-                Line::Place { .. } | Line::Seek { .. } | Line::Want { .. } => continue,
-                Line::Sealed(_) | Line::Head { .. } => continue,
+                _ => continue,
             }
             let mut text = Vec::new();
             line.write(&mut text);

@@ -1,10 +1,11 @@
 //! Entries: what `proc_record` and `proc_verify` both see in a stream.
 //!
 //! Owns the way from payload bytes to index entries with digests: one for each member of an archive,
-//! one for the whole of any other payload. Holds one entry at a time.
+//! one for the whole of any other payload; and to the paths that an archive says are gone. Holds one
+//! entry at a time.
 
 use super::age::unseal::shown_name;
-use crate::list::Entry;
+use crate::list::{Entry, Line};
 use crate::pax::{Event, Kind, Member, Reader};
 use crate::stream::{Begin, Blame, Fault, KIND_PAX};
 
@@ -14,6 +15,27 @@ static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 /// Bytes of holes a file may have and still get a digest. A header of 512 bytes can claim a hole of
 /// exbibytes, and hashing its zeros would take centuries.
 const HOLES_BYTES_MAX: u64 = 1 << 40;
+
+/// What is found in a payload.
+pub(crate) enum Fact {
+    /// An entry, complete.
+    Entry(Entry),
+    /// A path that is there no more.
+    Gone(Vec<u8>),
+}
+
+impl Fact {
+    /// The line that says so.
+    pub(crate) fn line(self) -> Line {
+        match self {
+            Fact::Entry(entry) => Line::Entry(entry),
+            Fact::Gone(path) => Line::Gone { path },
+        }
+    }
+}
+
+/// Takes what is found.
+pub(crate) type Each<'a> = dyn FnMut(Fact) -> Result<(), Fault> + 'a;
 
 /// Makes entries of a payload.
 pub(crate) enum Entries {
@@ -38,12 +60,12 @@ impl Entries {
         })
     }
 
-    /// Takes the bytes at `offset`; calls `each` for every entry that is complete with them.
+    /// Takes the bytes at `offset`; calls `each` for all that is found whole with them.
     pub(crate) fn feed(
         &mut self,
         offset: u64,
         bytes: &[u8],
-        each: &mut dyn FnMut(Entry) -> Result<(), Fault>,
+        each: &mut Each<'_>,
     ) -> Result<(), Fault> {
         match self {
             Entries::Whole { content, .. } => content.add(offset, bytes),
@@ -60,15 +82,12 @@ impl Entries {
     }
 
     /// The payload is over; a member that is not complete is a fault.
-    pub(crate) fn finish(
-        &mut self,
-        each: &mut dyn FnMut(Entry) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+    pub(crate) fn finish(&mut self, each: &mut Each<'_>) -> Result<(), Fault> {
         match self {
             Entries::Archive { reader, .. } => reader.finish(),
             Entries::Whole { begin, content } => {
                 let size = content.at;
-                each(Entry {
+                each(Fact::Entry(Entry {
                     kind: b'f',
                     offset: 0,
                     span: size,
@@ -77,7 +96,7 @@ impl Entries {
                     digest: content.digest(size),
                     path: begin.name.clone().into_bytes(),
                     link: None,
-                })
+                }))
             }
         }
     }
@@ -91,21 +110,20 @@ pub(crate) struct Current {
 }
 
 impl Current {
-    fn event(
-        &mut self,
-        event: &Event<'_>,
-        each: &mut dyn FnMut(Entry) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+    fn event(&mut self, event: &Event<'_>, each: &mut Each<'_>) -> Result<(), Fault> {
         match *event {
             Event::Member { member, offset } => self.entry = Some(entry_of(member, offset)),
             Event::Data { at, bytes } => self.content.add(at, bytes),
+            Event::Gone { paths } => {
+                return paths.iter().try_for_each(|path| each(Fact::Gone(path.to_vec())));
+            }
             Event::End { span } => {
                 let Some(mut entry) = self.entry.take() else { return Ok(()) };
                 entry.span = span;
                 if entry.kind == b'f' {
                     entry.digest = self.content.digest(entry.size);
                 }
-                return each(entry);
+                return each(Fact::Entry(entry));
             }
         }
         Ok(())

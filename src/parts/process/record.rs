@@ -8,8 +8,9 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use super::entries::Entries;
-use crate::list::{ENTRY_TYPES, Entry, LINE_BYTES_MAX, Line};
+use super::entries::{Entries, Fact};
+use crate::list::file::ListWriter;
+use crate::list::{ENTRY_TYPES, LINE_BYTES_MAX, Line};
 use crate::parts::whole_file::WholeFile;
 use crate::stream::{Begin, Blame, Fault, Item, Outlet, Process, Receipt, Upward};
 
@@ -48,15 +49,15 @@ impl Record {
             return Err(Fault::never(Blame::Operator, "cannot record a partial stream"));
         }
         self.entries = Some(Entries::of(begin, "record")?);
-        Ok(())
+        self.list.as_mut().map_or(Ok(()), |list| list.begin(begin))
     }
 
     fn watch(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Fault> {
         self.passed = offset + bytes.len() as u64;
         let lines = &mut self.lines;
         match &mut self.entries {
-            Some(entries) => entries.feed(offset, bytes, &mut |entry| {
-                write_entry(&entry, lines);
+            Some(entries) => entries.feed(offset, bytes, &mut |fact| {
+                write_fact(fact, lines);
                 Ok(())
             }),
             None => Ok(()),
@@ -79,18 +80,20 @@ impl Record {
 
     fn mark(&mut self, lines: &[u8]) -> Result<(), Fault> {
         let each = || lines.split_inclusive(|&b| b == b'\n');
-        if each().any(|line| line.first().is_some_and(|kind| ENTRY_TYPES.contains(kind))) {
+        let is_fact = |kind: &u8| ENTRY_TYPES.contains(kind) || *kind == b'-';
+        if each().any(|line| line.first().is_some_and(is_fact)) {
             self.entries = None;
             self.lines.clear();
         }
-        each().filter(|line| line.first() != Some(&b'?')).try_for_each(|line| self.keep(line))
+        let is_kept = |line: &&[u8]| !matches!(line.first(), Some(b'?' | b'#' | b'='));
+        each().filter(is_kept).try_for_each(|line| self.keep(line))
     }
 
     fn end(&mut self, out: &mut dyn Outlet) -> Result<(), Fault> {
         let lines = &mut self.lines;
         if let Some(entries) = &mut self.entries {
-            entries.finish(&mut |entry| {
-                write_entry(&entry, lines);
+            entries.finish(&mut |fact| {
+                write_fact(fact, lines);
                 Ok(())
             })?;
         }
@@ -101,15 +104,19 @@ impl Record {
 /// Bytes of a name that are shown where all of it would not fit.
 const NAME_BYTES_SHOWN: usize = 1024;
 
-/// Appends the line of an entry. An archive may have names longer than any line that can be read
-/// again; such an entry is told as missing, by the beginning of its name.
-fn write_entry(entry: &Entry, lines: &mut Vec<u8>) {
+/// Appends the line of what was found. An archive may have names longer than any line that can be read
+/// again; such an entry is told as missing, by the beginning of its name. What is gone and so long
+/// was in no list, so nobody misses its line.
+fn write_fact(fact: Fact, lines: &mut Vec<u8>) {
     let start = lines.len();
-    entry.write_line(lines);
+    let line = fact.line();
+    line.write(lines);
     if lines.len() - start > LINE_BYTES_MAX {
         lines.truncate(start);
-        let path = entry.path[..entry.path.len().min(NAME_BYTES_SHOWN)].to_vec();
-        Line::Missing { why: "long-name".into(), path }.write(lines);
+        if let Line::Entry(mut entry) = line {
+            entry.path.truncate(NAME_BYTES_SHOWN);
+            Line::Missing { why: "long-name".into(), path: entry.path }.write(lines);
+        }
     }
 }
 
@@ -157,30 +164,40 @@ impl Process for Record {
 }
 
 /// The list under construction.
-struct List(BufWriter<WholeFile>);
+struct List(ListWriter<BufWriter<WholeFile>>);
 
 impl List {
     fn create(path: &Path) -> Result<List, Fault> {
-        Ok(List(BufWriter::new(WholeFile::create(path)?)))
+        Ok(List(ListWriter::new(BufWriter::new(WholeFile::create(path)?))))
     }
 
     fn failed(&self, error: &std::io::Error) -> Fault {
-        Fault::host(format_args!("cannot write {}", self.0.get_ref().path().display()), error)
+        failed(self.0.out().get_ref().path(), error)
+    }
+
+    fn begin(&mut self, begin: &Begin) -> Result<(), Fault> {
+        self.0.head(begin).map_err(|e| self.failed(&e))
     }
 
     fn write(&mut self, lines: &[u8]) -> Result<(), Fault> {
         self.0.write_all(lines).map_err(|e| self.failed(&e))
     }
 
-    fn publish(mut self) -> Result<(), Fault> {
-        self.0.flush().map_err(|e| self.failed(&e))?;
-        self.0.get_mut().publish()
+    fn publish(self) -> Result<(), Fault> {
+        let path = self.0.out().get_ref().path().to_owned();
+        let mut out = self.0.finish().map_err(|e| failed(&path, &e))?;
+        out.get_mut().publish()
     }
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> Fault {
+    Fault::host(format_args!("cannot write {}", path.display()), error)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::list::Entry;
 
     #[test]
     fn a_name_longer_than_a_line_is_told_as_missing() {
@@ -195,9 +212,10 @@ mod tests {
             link: None,
         };
         let mut lines = b"~ 1 0 0\n".to_vec();
-        write_entry(&entry, &mut lines);
+        write_fact(Fact::Entry(entry.clone()), &mut lines);
         entry.path = b"short".to_vec();
-        write_entry(&entry, &mut lines);
+        write_fact(Fact::Entry(entry.clone()), &mut lines);
+        write_fact(Fact::Gone(vec![1; 20_000]), &mut lines);
         let lines: Vec<Line> = crate::list::lines(&lines).collect::<Result<_, _>>().unwrap();
         let missing = Line::Missing { why: "long-name".into(), path: vec![1; 1024] };
         assert_eq!(lines[1..], [missing, Line::Entry(entry)]);

@@ -1,18 +1,22 @@
 //! `proc_verify`: compares a stream with the entries recorded of it.
 //!
-//! Owns the comparison: type, path, link, size, time and digest, entry by entry in stream order. The
+//! Owns the comparison: type, path, link, size, time and digest, entry by entry in stream order, and
+//! the paths that are gone, likewise. The
 //! recorded entries come in the stream's own marks or from a list. Every difference is named. Of a
 //! partial stream only what is there is compared. Changes no byte and keeps no list in memory.
 
 use std::collections::VecDeque;
 use std::io::BufRead;
 
-use super::entries::Entries;
+use super::entries::{Entries, Fact};
 use crate::list::{Entry, Line};
 use crate::stream::{Begin, Blame, Fault, Item, Outlet, Process};
 
 /// Entries that wait for the mark which describes them, at most.
 const WAITING_MAX: usize = 1 << 16;
+
+/// Paths that are gone and wait, likewise: they are shorter.
+const GONE_WAITING_MAX: usize = 1 << 20;
 
 /// Compares one stream.
 pub struct Verify<'a> {
@@ -20,9 +24,17 @@ pub struct Verify<'a> {
     partial: bool,
     seen: VecDeque<Entry>,
     recorded: VecDeque<Entry>,
+    gone: Gone,
     list: Option<Box<dyn BufRead + Send + 'a>>,
     say: Box<dyn FnMut(&str) + Send + 'a>,
     counts: Counts,
+}
+
+/// Paths that are gone and were not compared yet: one side is always empty.
+#[derive(Default)]
+struct Gone {
+    seen: VecDeque<Vec<u8>>,
+    recorded: VecDeque<Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -45,6 +57,7 @@ impl<'a> Verify<'a> {
             partial: false,
             seen: VecDeque::new(),
             recorded: VecDeque::new(),
+            gone: Gone::default(),
             list,
             say,
             counts: Counts::default(),
@@ -58,15 +71,19 @@ impl<'a> Verify<'a> {
     }
 
     fn watch(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Fault> {
-        let seen = &mut self.seen;
+        let (seen, gone) = (&mut self.seen, &mut self.gone.seen);
         if let Some(entries) = &mut self.entries {
-            entries.feed(offset, bytes, &mut |entry| {
-                seen.push_back(entry);
+            entries.feed(offset, bytes, &mut |fact| {
+                match fact {
+                    Fact::Entry(entry) => seen.push_back(entry),
+                    Fact::Gone(path) => gone.push_back(path),
+                }
                 Ok(())
             })?;
         }
         self.compare()?;
-        match self.seen.len() > WAITING_MAX {
+        self.compare_gone();
+        match self.seen.len() > WAITING_MAX || self.gone.seen.len() > GONE_WAITING_MAX {
             true => Err(nothing_recorded()),
             false => Ok(()),
         }
@@ -77,18 +94,23 @@ impl<'a> Verify<'a> {
             return Ok(());
         }
         for line in crate::list::lines(lines) {
-            if let Line::Entry(entry) = line.map_err(Fault::stream)? {
-                self.recorded.push_back(entry);
+            match line.map_err(Fault::stream)? {
+                Line::Entry(entry) => self.recorded.push_back(entry),
+                Line::Gone { path } => self.gone.recorded.push_back(path),
+                _ => {}
             }
         }
+        self.compare_gone();
         self.compare()
     }
 
     fn end(&mut self) -> Result<(), Fault> {
         let seen = &mut self.seen;
         if let Some(entries) = &mut self.entries {
-            entries.finish(&mut |entry| {
-                seen.push_back(entry);
+            entries.finish(&mut |fact| {
+                if let Fact::Entry(entry) = fact {
+                    seen.push_back(entry);
+                }
                 Ok(())
             })?;
         }
@@ -103,7 +125,31 @@ impl<'a> Verify<'a> {
             let entry = self.recorded.pop_front();
             entry.iter().for_each(|entry| self.missing(entry));
         }
+        self.end_gone();
         Ok(())
+    }
+
+    fn compare_gone(&mut self) {
+        while !self.gone.seen.is_empty() && !self.gone.recorded.is_empty() {
+            let (seen, recorded) = (self.gone.seen.pop_front(), self.gone.recorded.pop_front());
+            match seen == recorded {
+                true => self.counts.same += 1,
+                false => seen.iter().chain(&recorded).for_each(|path| self.other_gone(path)),
+            }
+        }
+    }
+
+    /// Of a partial stream the paths that are gone are no part.
+    fn end_gone(&mut self) {
+        self.compare_gone();
+        let Gone { seen, recorded } = std::mem::take(&mut self.gone);
+        let recorded = if self.partial { VecDeque::new() } else { recorded };
+        seen.iter().chain(&recorded).for_each(|path| self.other_gone(path));
+    }
+
+    fn other_gone(&mut self, path: &[u8]) {
+        self.counts.different += 1;
+        (self.say)(&format!("{}: gone in the stream or the list, not in both", shown(path)));
     }
 
     /// Joins both sides by offset as far as both are known.
@@ -129,6 +175,7 @@ impl<'a> Verify<'a> {
             let Some(list) = &mut self.list else { return Ok(false) };
             match crate::list::read_line(list)? {
                 Some(Line::Entry(entry)) => self.recorded.push_back(entry),
+                Some(Line::Gone { path }) => self.gone.recorded.push_back(path),
                 Some(_) => {}
                 None => return Ok(false),
             }
@@ -176,7 +223,11 @@ fn nothing_recorded() -> Fault {
 }
 
 fn name(entry: &Entry) -> String {
-    String::from_utf8_lossy(&crate::list::escape(&entry.path)).into_owned()
+    shown(&entry.path)
+}
+
+fn shown(path: &[u8]) -> String {
+    String::from_utf8_lossy(&crate::list::escape(path)).into_owned()
 }
 
 fn differences(seen: &Entry, recorded: &Entry) -> Vec<String> {

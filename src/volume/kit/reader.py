@@ -338,6 +338,7 @@ BASE64 = rb"([A-Za-z0-9+/]+={0,2})"
 ENTRY = [rb"([fdlhpcbs])", NUMBER, NUMBER, NUMBER, rb"(-?[0-9]{1,19}\.[0-9]{9})", rb"(-|[0-9A-Fa-f]{64})", TEXT]
 PATTERNS = {**dict.fromkeys(b"fdpcbs", ENTRY), **dict.fromkeys(b"lh", ENTRY + [TEXT]), ord("!"): [b"(!)", TEXT, TEXT],
             ord("~"): [b"(~)", NUMBER, NUMBER, NUMBER], ord("%"): [b"(%)", NUMBER, NUMBER, b"(more|last)", BASE64],
+             ord("-"): [b"(-)", TEXT], ord("i"): [b"(i)", NUMBER, TEXT],
             ord("@"): [b"(@)", NUMBER, NUMBER, rb"([1-9][0-9]{0,18})", TEXT, TEXT, NUMBER, NUMBER, TEXT]}
 PATTERNS = {letter: re.compile(b" ".join(fields)) for letter, fields in PATTERNS.items()}
 
@@ -487,8 +488,8 @@ class Commands:
             for part in stream.parts:
                 self.say("  %s" % part)
             facts = stream.facts()
-            for kind, *fields in facts.lines(b"!fdlhpcbs", self.warn):
-                if kind != b"!":
+            for kind, *fields in facts.lines(b"!-fdlhpcbs", self.warn):
+                if kind not in b"!-":
                     offset, _, size, mtime, _, path, *target = fields
                     place = "%s %s" % facts.find(int(offset))
                     fields = [size, mtime, path, place, *target]

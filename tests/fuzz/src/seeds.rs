@@ -6,10 +6,12 @@
 use std::path::Path;
 use std::process::Command;
 
+use tapioca::list::file::ListWriter;
 use tapioca::list::{self, Line};
 use tapioca::parts::process::age::Encrypt;
+use tapioca::parts::names::{Entry, NameWriter};
 use tapioca::parts::process::compress::Compress;
-use tapioca::pax::{END_OF_ARCHIVE, Kind, Member, Time, encode};
+use tapioca::pax::{END_OF_ARCHIVE, Kind, Member, Time, encode, encode_gone};
 use tapioca::stream::frame::FrameWriter;
 use tapioca::stream::{
     Abort, Begin, Block, End, Extent, Fault, Item, Outlet, Place, Process, Receipt, StreamId,
@@ -24,6 +26,8 @@ pub fn write(dir: &Path) {
     captures(dir);
     archives(dir);
     strange_members(dir);
+    going_on(dir);
+    names(dir);
     patterns(dir);
     streams(dir);
     tapes(dir);
@@ -100,6 +104,66 @@ fn captures(dir: &Path) {
         let found = CAPTURES.iter().find(|(start, _)| name.starts_with(start));
         put(dir, found.map_or("abilities", |(_, target)| target), &name, &bytes);
     }
+}
+
+/// An archive that goes on from another: one path after the other is gone, then something new comes.
+fn going_on(dir: &Path) {
+    let mut archive = Vec::new();
+    encode_gone(b"soft\0plain\0d/e\nf\0d", &mut archive);
+    encode_gone(b"", &mut archive);
+    let member = Member {
+        path: b"d".to_vec(),
+        kind: Kind::Fifo,
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+        uname: Vec::new(),
+        gname: Vec::new(),
+        size: 0,
+        mtime: Time::default(),
+        atime: None,
+        xattrs: Default::default(),
+        acl_access: None,
+        acl_default: None,
+    };
+    encode(&member, &mut archive);
+    archive.extend_from_slice(&END_OF_ARCHIVE);
+    for target in ["pax", "restore", "record"] {
+        put(dir, target, "gone", &archive);
+    }
+}
+
+fn names(dir: &Path) {
+    let entry = Entry {
+        kind: b'f',
+        size: 3000,
+        mtime: (-1, 5),
+        ctime: (1_700_000_000, 1),
+        inode: (2049, 131_073),
+        links: 2,
+        target: Vec::new(),
+        path: b"www/a b\n".to_vec(),
+    };
+    let link =
+        Entry { kind: b'l', target: b"a b".to_vec(), path: b"www/l".to_vec(), ..entry.clone() };
+    for is_compared in [false, true] {
+        let mut bytes = Vec::new();
+        let mut names = NameWriter::begin(&mut bytes, (1_700_000_000, 0)).expect("memory takes it");
+        let first = if is_compared { names.gone(b"www/old") } else { names.root(b"www") };
+        first
+            .and_then(|()| names.entry(&entry))
+            .and_then(|()| names.entry(&Entry { path: b"www/c".to_vec(), ..entry.clone() }))
+            .and_then(|()| names.entry(&link))
+            .and_then(|()| names.missing("unreadable", b"www/secret"))
+            .and_then(|()| names.finish(1))
+            .expect("memory takes it");
+        put(dir, "names", if is_compared { "compared" } else { "walked" }, &bytes);
+    }
+    let mut list = ListWriter::new(Vec::new());
+    let lines = b"i 5 d\nd 0 512 0 1.000000000 - d\nh 512 512 0 1.000000000 - d/a\\x20b d/c\n- d/c\n! changed d\n";
+    list.head(&begin(&[], false)).expect("memory takes it");
+    std::io::Write::write_all(&mut list, lines).expect("memory takes it");
+    put(dir, "list", "small", &list.finish().expect("memory takes it"));
 }
 
 /// A tree small enough for a fuzzer, with one of everything that tar programs differ in.

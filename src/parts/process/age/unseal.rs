@@ -88,7 +88,7 @@ impl<'a> Unseal<'a> {
         let outermost = self.layers.last_key_value().map_or(0, |(depth, _)| *depth);
         match Line::parse(line) {
             Ok(Line::Sealed(sealed)) => self.sealed(sealed, opened),
-            Ok(Line::Head { .. } | Line::Place { .. }) => keep(line, opened),
+            Ok(Line::LayerHead { .. } | Line::Place { .. }) => keep(line, opened),
             Ok(Line::Seek { depth, .. }) if depth >= outermost => keep(line, opened),
             Ok(_) if outermost == 0 => keep(line, opened),
             Ok(_) => self.trouble("a line that should be sealed stands in clear".into()),

@@ -263,7 +263,8 @@ fn remove_acl(object: Object<'_>, name: &[u8], path: &[u8], report: &mut Report)
 }
 
 impl Attrs {
-    fn xattrs(&self) -> impl Iterator<Item = &(Vec<u8>, Vec<u8>)> {
+    /// Extended attributes, ACLs not among them.
+    pub fn xattrs(&self) -> impl Iterator<Item = &(Vec<u8>, Vec<u8>)> {
         self.extra.iter().flat_map(|extra| &extra.xattrs)
     }
 

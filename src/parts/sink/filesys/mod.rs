@@ -5,7 +5,8 @@
 //! * Nothing outside the target directory is written, whatever the archive says and whatever lies
 //!   in the target ([`tree`], [`path`]). Leading `/` is dropped; `..` is refused.
 //! * A name means a whole member: what is cut off leaves nothing, and what it would have replaced
-//!   is still there ([`draft`]). Directories are never removed.
+//!   is still there ([`draft`]). Directories are removed only when the stream says that they are
+//!   gone, and only when nothing is left in them ([`gone`]).
 //! * What could not be restored is named and counted. Two things are by design and only noted: that
 //!   owners stay ours where we are not root, and the set-user-ID and set-group-ID bits that are then
 //!   dropped. Everything else that could not be set is a failure (exit status 1).
@@ -19,6 +20,7 @@
 mod acl;
 mod attrs;
 mod draft;
+mod gone;
 mod owners;
 mod path;
 mod report;

@@ -28,7 +28,7 @@ use crate::stream::Fault;
 const KEPT: &str = "already there and kept";
 
 /// Why a member is not there.
-enum Trouble {
+pub(super) enum Trouble {
     /// This one is left out.
     LeftOut(String),
     /// This host can take no more.
@@ -99,12 +99,14 @@ impl Directories {
 
 /// One restore under way.
 pub(super) struct Restore {
-    tree: Tree,
+    pub(super) tree: Tree,
     drafts: Drafts,
     setter: Setter,
-    only: Only,
-    existing: Existing,
+    pub(super) only: Only,
+    pub(super) existing: Existing,
     devices: bool,
+    /// The stream goes on from earlier ones: a directory that is there has what it says, no more.
+    goes_on: bool,
     /// Members of chosen ranges or paths: a hard link's first name may be from an earlier restore.
     chosen: bool,
     directories: Directories,
@@ -126,6 +128,7 @@ impl Restore {
             only,
             existing: if options.keep_existing { Existing::Keep } else { Existing::Replace },
             devices: options.devices,
+            goes_on: false,
             directories: Directories::default(),
             made: HashSet::new(),
             hasher: RandomState::new(),
@@ -147,6 +150,13 @@ impl Restore {
     /// Takes what the archive reader found.
     pub fn event(&mut self, event: Event<'_>) -> Result<(), Fault> {
         match event {
+            Event::Gone { paths } => {
+                self.goes_on = true;
+                paths.iter().try_for_each(|path| {
+                    let removed = self.remove(path);
+                    self.judge(path, removed)
+                })
+            }
             Event::Member { member, .. } => {
                 self.open = None;
                 let made = self.member(member);
@@ -397,6 +407,9 @@ impl Restore {
         while let Some((path, attrs)) = self.directories.pending.pop_last() {
             match self.tree.open_to_set(&path) {
                 Ok(fd) => {
+                    if self.goes_on {
+                        super::gone::drop_attributes(fd.as_fd(), &attrs, &path, &mut self.report);
+                    }
                     let dir = Object::Open(fd.as_fd());
                     self.setter.apply(dir, &attrs, None, &path, &mut self.report);
                 }

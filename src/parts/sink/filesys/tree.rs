@@ -104,6 +104,14 @@ impl Tree {
         Ok(())
     }
 
+    /// Forgets a directory that was removed, and those that were in it.
+    pub fn forget(&mut self, path: &[u8]) {
+        let is_in = |known: &[u8]| {
+            known.strip_prefix(path).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+        };
+        self.handles.retain(|(known, _)| !is_in(known));
+    }
+
     fn open(&self, path: &[u8], how: OFlags) -> Result<OwnedFd, Errno> {
         let mut rest = path;
         let mut at: Option<OwnedFd> = None;

@@ -4,7 +4,8 @@
 //! what happens to those that cannot be. A name that is left out is told on standard error, recorded
 //! in the stream's index as a line `! WHY path`, and counted; the rest goes on. Refuses to follow
 //! anything out of the tree: each directory is opened from its parent's descriptor, links are stored
-//! and never followed, and what was opened is compared with what was seen. Holds one directory's
+//! and never followed, and what was opened is compared with what was seen. `proc_list` is the same walk
+//! with another visitor. Holds one directory's
 //! names per level, at most [`levels::OPEN_MAX`] directories open, and a table of files with several
 //! names; nothing else grows with the tree.
 
@@ -12,19 +13,30 @@ mod content;
 mod exclude;
 mod flow;
 mod levels;
+mod listing;
 mod metadata;
 mod names;
+mod parents;
 mod paths;
+mod take;
+mod visit;
 mod walk;
 
 pub use exclude::Excludes;
+pub use listing::list_names;
 pub use names::NameList;
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
+use crate::parts::names::BY_PATTERN;
 use crate::stream::{Begin, Fault, Item, Outlet, Source};
+use names::Listed;
+use paths::Stored;
+use take::Take;
+use visit::Visit;
 use walk::Walk;
 
 /// What to take, and how.
@@ -60,25 +72,63 @@ impl Filesys {
     }
 }
 
+fn stored_paths(plan: &Plan) -> Result<Vec<Stored>, Fault> {
+    plan.paths.iter().map(|path| Stored::of(path)).collect()
+}
+
+fn open_base(plan: &Plan) -> Result<OwnedFd, Fault> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(CWD, &plan.directory, flags, Mode::empty()).map_err(|e| {
+        let shown = plan.directory.display();
+        Fault::host(format_args!("cannot open {shown}"), &e.into())
+    })
+}
+
+/// Takes what a list names.
+fn take_listed(
+    walk: &mut Walk<'_, Take<'_>>,
+    base: &OwnedFd,
+    list: &mut NameList,
+) -> Result<(), Fault> {
+    while let Some(listed) = list.next_listed()? {
+        match listed {
+            Listed::Name(name) => walk.listed(base, &name)?,
+            Listed::Gone(path) => walk.visit.gone(&path)?,
+            Listed::Missing { why, .. } if why == BY_PATTERN => {}
+            Listed::Missing { why, path } => walk.visit.missing(&path, &why)?,
+        }
+    }
+    walk.visit.left_out_before(list.left_out());
+    Ok(())
+}
+
 impl Source for Filesys {
     fn run(&mut self, out: &mut dyn Outlet) -> Result<u64, Fault> {
-        let paths = self.plan.paths.iter().map(|path| paths::Stored::of(path));
-        let paths = paths.collect::<Result<Vec<_>, Fault>>()?;
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let base = openat(CWD, &self.plan.directory, flags, Mode::empty()).map_err(|e| {
-            let shown = self.plan.directory.display();
-            Fault::host(format_args!("cannot open {shown}"), &e.into())
-        })?;
-        out.put(Item::Begin(self.begin.clone()))?;
-        let mut walk = Walk::new(&self.plan, out);
+        let paths = stored_paths(&self.plan)?;
+        let base = open_base(&self.plan)?;
+        let mut begin = self.begin.clone();
+        let (mut list, mut goes_on) = (None, false);
+        if let Some(unread) = self.list.take() {
+            let (names, began_s) = unread.open()?;
+            // What changed while the names were listed may be as it was before: later is too late.
+            begin.created_s = began_s.unwrap_or(begin.created_s);
+            if began_s.is_some() && !paths.is_empty() {
+                return Err(Fault::usage("a list of proc_list or proc_since comes without PATHs"));
+            }
+            goes_on = began_s.is_some();
+            list = Some(names);
+        }
+        out.put(Item::Begin(begin))?;
+        let mut walk = Walk::new(&self.plan, Take::new(&self.plan, out));
+        if goes_on {
+            walk.visit.goes_on();
+        }
         for path in &paths {
             walk.tree(&base, path)?;
         }
-        if let Some(list) = &mut self.list {
-            while let Some(name) = list.next_name()? {
-                walk.listed(&base, &name)?;
-            }
+        if let Some(list) = &mut list {
+            take_listed(&mut walk, &base, list)?;
         }
-        walk.finish()
+        walk.visit.finish()
     }
 }

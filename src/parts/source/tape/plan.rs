@@ -59,11 +59,8 @@ impl Gathered {
                 }
                 Line::Seek { depth, input, output } => gathered.seeks.push((depth, input, output)),
                 Line::Place { extent, place, .. } => gathered.places.push((extent, place)),
-                Line::Entry(_)
-                | Line::Want { .. }
-                | Line::Missing { .. }
-                | Line::Sealed(_)
-                | Line::Head { .. } => {}
+                // What is gone is no entry: who chooses some restores these and removes nothing.
+                _ => {}
             }
         }
         gathered.add_link_targets(index, targets)?;

@@ -30,6 +30,7 @@ fn read(archive: &[u8], piece: usize) -> (Vec<Seen>, bool) {
             }
             (Event::Data { at, bytes }, Some(last)) => add(last, at, bytes),
             (Event::End { span }, Some(last)) => last.span = Some(span),
+            (Event::Gone { paths }, None) => assert!(paths.iter().all(|path| !path.is_empty())),
             (event, _) => panic!("out of order: {event:?}"),
         }
         Ok(())

@@ -19,7 +19,7 @@ fn members(archive: &[u8]) -> Vec<Place> {
         match event {
             Event::Member { member, offset } => found.push((member.clone(), offset, None)),
             Event::End { span } => found.last_mut().expect("an end has a member").2 = Some(span),
-            Event::Data { .. } => {}
+            Event::Data { .. } | Event::Gone { .. } => {}
         }
         Ok(())
     };
@@ -63,7 +63,8 @@ pub fn record(b: &[u8]) {
     let mut record = Record::new(None, false).expect("without a list nothing is opened");
     let recorded = pass(&mut record, b, &mut marks);
     let lines: Result<Vec<Line>, String> = list::lines(&marks.0).collect();
-    let lines = lines.expect("every line can be read again");
+    let mut lines = lines.expect("every line can be read again");
+    lines.retain(|line| !matches!(line, Line::Gone { .. }));
     let whole: Vec<&Place> = members.iter().filter(|place| place.2.is_some()).collect();
     assert!(lines.len() <= whole.len());
     for (line, (member, offset, span)) in lines.iter().zip(&whole) {

@@ -6,6 +6,7 @@
 mod archive;
 mod devices;
 mod entries;
+mod names;
 mod recipes;
 pub mod repair;
 mod replies;
@@ -45,6 +46,8 @@ pub const ALL: &[Target] = &[
     target("record", entries::record, repair::archive),
     target("patterns", entries::patterns, repair::nothing),
     target("recipe", recipes::recipe, repair::nothing),
+    target("names", names::names, repair::names),
+    target("list", names::lists, repair::list),
     target("frames", streams::frames, repair::frames),
     target("lines", streams::lines, repair::nothing),
     target("receipt", streams::receipt, repair::nothing),

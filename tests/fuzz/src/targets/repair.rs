@@ -31,6 +31,37 @@ fn content_of(block: &[u8]) -> usize {
     }
 }
 
+/// Name streams: the count in the end, where it has as many digits, and the digest.
+pub fn names(bytes: &mut [u8]) {
+    let count = bytes.iter().filter(|&&b| b == 0).count().saturating_sub(2);
+    seal(bytes, 0, b"$ ", count);
+}
+
+/// Lists: likewise, in the last line.
+pub fn list(bytes: &mut [u8]) {
+    let count = bytes.iter().filter(|&&b| b == b'\n').count().saturating_sub(1);
+    seal(bytes, b'\n', b"= ", count);
+}
+
+/// Puts right the count and the digest in a last record that begins with `mark`.
+fn seal(bytes: &mut [u8], separator: u8, mark: &[u8], count: usize) {
+    let Some(body) = bytes.strip_suffix(&[separator]) else { return };
+    let Some(start) = body.iter().rposition(|&b| b == separator).map(|at| at + 1) else { return };
+    let end = body.len();
+    let digest = blake3::hash(&bytes[..start]).to_hex();
+    let last = &mut bytes[start..end];
+    if !last.starts_with(mark) || last.len() < mark.len() + 1 + 64 {
+        return;
+    }
+    let digits = last[mark.len()..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let count = count.to_string();
+    if digits == count.len() {
+        last[mark.len()..mark.len() + digits].copy_from_slice(count.as_bytes());
+    }
+    let from = last.len() - 64;
+    last[from..].copy_from_slice(digest.as_bytes());
+}
+
 /// Frames: magic, length within the input, checksum, and the digest an end carries.
 pub fn frames(bytes: &mut [u8]) {
     let mut chain = blake3::Hasher::new();

@@ -80,8 +80,9 @@ fn only_what_was_sealed(bytes: &[u8]) {
     }
     let opened = unseal.part(text);
     let is_sound = unseal.troubles(true).is_empty();
-    let in_clear =
-        |line: &Line| matches!(line, Line::Seek { .. } | Line::Place { .. } | Line::Head { .. });
+    let in_clear = |line: &Line| {
+        matches!(line, Line::Seek { .. } | Line::Place { .. } | Line::LayerHead { .. })
+    };
     let sealed: Vec<Line> = lines(&opened)
         .map(|line| line.expect("what comes out are lines"))
         .filter(|line| !in_clear(line))
