@@ -5,8 +5,6 @@ use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tapioca::identity::config;
 use tapioca::wire::channel::{self, Receiver, Sender};
 use tapioca::wire::frame::{CLIENT_CONTROL, Kind, Packet, SERVER_CONTROL};
@@ -312,16 +310,10 @@ fn frames_in_clear_are_authenticated() {
             }
         }
     });
-    let done = rig.plumb("web", address, &["--seal", "none", "--", "sink_stdout"]);
-    let mut done = done;
-    let source = std::process::Command::new(super::rig::EXE)
-        .arg("src_stdin")
-        .stdin(std::fs::File::open(rig.at("noise")).unwrap())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let done = done.stdin(source.stdout.unwrap()).output().unwrap();
-    assert_eq!(done.status.code(), Some(111), "{:?}", done.status);
+    let line = format!(
+        "$t src_stdin <noise | $t plumb --identity web {address} --seal none -- sink_stdout; exit ${{PIPESTATUS[1]}}"
+    );
+    assert_eq!(rig.shell(&line).status.code(), Some(111));
     rig.wait_log("a frame in clear was changed", 1);
 }
 
