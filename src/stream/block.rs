@@ -65,6 +65,19 @@ impl Pool {
         }
     }
 
+    /// Takes an empty block, unless all are out.
+    pub fn try_take(&self) -> Option<Block> {
+        let store = &self.store;
+        let mut shelf = store.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        if shelf.free.is_empty() && shelf.made == store.limit {
+            return None;
+        }
+        let bytes = shelf.free.pop();
+        shelf.made += usize::from(bytes.is_none());
+        drop(shelf);
+        Some(Block::over(bytes.unwrap_or_else(|| room_for(store.capacity)), Some(self.clone())))
+    }
+
     /// Blocks that are out at this moment.
     pub fn out(&self) -> usize {
         let shelf = self.store.shelf.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,6 +126,12 @@ impl Block {
         let mut block = Block::with_capacity(data.len());
         block.append(data);
         block
+    }
+
+    /// A block that belongs to no pool and is these bytes: no alignment, no headroom, no room.
+    pub fn of_vec(bytes: Vec<u8>) -> Block {
+        let end = bytes.len();
+        Block { bytes, base: 0, start: 0, end, home: None }
     }
 
     /// Bytes held.
@@ -174,6 +193,14 @@ impl Block {
     pub fn clear(&mut self) {
         self.start = self.base;
         self.end = self.base;
+    }
+
+    /// Puts `header` in front of the bytes, if there is headroom for it; returns whether there was.
+    pub fn prepend(&mut self, header: &[u8]) -> bool {
+        let Some(from) = self.start.checked_sub(header.len()) else { return false };
+        self.bytes[from..self.start].copy_from_slice(header);
+        self.start = from;
+        true
     }
 
     /// The `N` bytes of headroom directly in front of the data together with the data, with the

@@ -338,8 +338,4 @@ fn scanners_find_tls_1_3_and_nothing_else() {
     for weak in ["-ciphersuites TLS_AES_128_CCM_8_SHA256", "-curves P-521"] {
         assert!(probe(weak).contains("Cipher is (NONE)"), "{weak}");
     }
-    let _ = (
-        CertificateDer::from_pem_file(rig.at("box/server.pem")).unwrap(),
-        PrivateKeyDer::from_pem_file(rig.at("box/server.key")).unwrap(),
-    );
 }
