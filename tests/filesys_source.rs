@@ -43,6 +43,7 @@ fn take(command: &mut Command) -> Taken {
             Item::Mark(lines) => marks.extend(lines),
             Item::End(end) => break end,
             Item::Abort(abort) => panic!("aborted: {}", abort.why),
+            Item::Turn(id) => panic!("a turn of {id}"),
         }
     };
     let marks = String::from_utf8(marks).expect("these lines are text");
@@ -347,7 +348,7 @@ impl<F: FnMut()> Outlet for Meddler<F> {
                 }
             }
             Item::Mark(lines) => self.marks.extend(lines),
-            Item::Begin(_) | Item::End(_) | Item::Abort(_) => {}
+            Item::Begin(_) | Item::End(_) | Item::Abort(_) | Item::Turn(_) => {}
         }
         Ok(())
     }

@@ -69,6 +69,7 @@ impl Outlet for Seen {
             Item::Mark(lines) => self.marks.extend_from_slice(&lines),
             Item::End(end) => self.end = Some(end),
             Item::Abort(abort) => panic!("{abort:?}"),
+            Item::Turn(id) => panic!("a turn of {id}"),
         }
         Ok(())
     }

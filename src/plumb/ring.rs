@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::run::{self, Below, Ended, Part};
-use crate::stream::{Blame, End, Fault, Inlet, Item, Outlet, Patience, Receipt, Upward};
+use crate::stream::{Blame, Course, Fault, Inlet, Item, Outlet, Patience, Receipt, Upward};
 
 /// Default bytes an edge holds before its writer waits.
 pub const EDGE_BYTES: usize = 16 * 1024 * 1024;
@@ -65,7 +65,7 @@ fn cost(item: &Item) -> usize {
     let bytes = match item {
         Item::Data { block, .. } => block.len(),
         Item::Mark(lines) => lines.len(),
-        Item::Begin(_) | Item::End(_) | Item::Abort(_) => 0,
+        Item::Begin(_) | Item::End(_) | Item::Abort(_) | Item::Turn(_) => 0,
     };
     bytes + ITEM_BYTES
 }
@@ -78,27 +78,25 @@ fn stopped(why: &str) -> Fault {
 pub fn edge(limit: usize, meter: Meter) -> (RingOutlet, RingInlet) {
     let edge = Edge { queue: Mutex::default(), changed: Condvar::new(), limit };
     let edge = Arc::new(edge);
-    (RingOutlet { edge: edge.clone(), meter, bytes: 0 }, RingInlet { edge, next: 0 })
+    (RingOutlet { edge: edge.clone(), meter, course: Course::new() }, RingInlet { edge, next: 0 })
 }
 
 /// The end of an edge where items go in.
 pub struct RingOutlet {
     edge: Arc<Edge>,
     meter: Meter,
-    bytes: u64,
+    course: Course,
 }
 
 impl Outlet for RingOutlet {
     fn put(&mut self, mut item: Item) -> Result<(), Fault> {
         match &mut item {
-            Item::Data { block, .. } => {
-                self.bytes += block.len() as u64;
-                self.meter.add(block.len() as u64);
-            }
+            Item::Data { block, .. } => self.meter.add(block.len() as u64),
             // As a reader of frames would count them.
-            Item::End(End { bytes, .. }) => *bytes = self.bytes,
-            Item::Begin(_) | Item::Mark(_) | Item::Abort(_) => {}
+            Item::End(end) => end.bytes = self.course.bytes(),
+            _ => {}
         }
+        self.course.note(&item);
         let cost = cost(&item);
         let mut queue = self.edge.lock();
         loop {

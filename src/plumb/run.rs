@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use crate::stream::{
-    Abort, Blame, Fault, Item, Outlet, Patience, Process, Receipt, Sink, Source, Upward,
+    Abort, Blame, Course, Fault, Item, Outlet, Patience, Process, Receipt, Sink, Source, Upward,
 };
 
 /// How often a component is told the time, also when nothing comes.
@@ -73,6 +73,34 @@ fn leave_abort(out: &mut dyn Outlet, who: &str, fault: &Fault) {
     }
 }
 
+/// An outlet that knows what passed it: on an edge where streams take turns, the abort left behind is
+/// the edge's own, not that of the stream whose turn it is.
+struct Followed<'a> {
+    out: &'a mut dyn Outlet,
+    course: Course,
+}
+
+impl<'a> Followed<'a> {
+    fn new(out: &'a mut dyn Outlet) -> Followed<'a> {
+        Followed { out, course: Course::new() }
+    }
+
+    fn leave_abort(&mut self, who: &str, fault: &Fault) {
+        let own = self.course.mux().filter(|_| self.course.turn().is_some());
+        if let Some(Err(error)) = own.map(|edge| self.out.put(Item::Turn(edge))) {
+            tracing::debug!(%error, "nobody reads our abort");
+        }
+        leave_abort(self.out, who, fault);
+    }
+}
+
+impl Outlet for Followed<'_> {
+    fn put(&mut self, item: Item) -> Result<(), Fault> {
+        self.course.note(&item);
+        self.out.put(item)
+    }
+}
+
 fn upstream_gave_up(abort: &Abort) -> Fault {
     Fault::neighbour(format!("{} gave up: {}", abort.who, abort.why))
 }
@@ -85,7 +113,9 @@ pub fn source(
     below: &Below,
     up: &mut dyn Upward,
 ) -> Result<u64, Fault> {
-    let skipped = source.run(&mut out).inspect_err(|fault| leave_abort(&mut out, who, fault))?;
+    let mut followed = Followed::new(&mut out);
+    let run = source.run(&mut followed);
+    let skipped = run.inspect_err(|fault| followed.leave_abort(who, fault))?;
     drop(out);
     while let Some(receipt) = below.last_ones()? {
         up.receipt(receipt)?;
@@ -138,11 +168,15 @@ pub fn sink(
     inlet: &mut dyn Patience,
     up: &mut dyn Upward,
 ) -> Result<u64, Fault> {
-    let feed = drain(sink, inlet, up);
+    let mut course = Course::new();
+    let feed = drain(sink, inlet, &mut course, up);
     if let Err(fault) = &feed {
         let abort = Abort { who: "upstream".into(), why: fault.to_string() };
+        // It concerns all that is under way, not only the stream whose turn it is.
+        let own = course.turn().and(course.mux()).map(Item::Turn);
+        let mut items = own.into_iter().chain([Item::Abort(abort)]);
         // The first fault is the one to report; clearing up is the sink's best effort.
-        if let Err(error) = sink.item(Item::Abort(abort), up) {
+        if let Err(error) = items.try_for_each(|item| sink.item(item, up)) {
             tracing::debug!(%error, "clearing up after a fault");
         }
     }
@@ -150,7 +184,12 @@ pub fn sink(
     sink.finish()
 }
 
-fn drain(sink: &mut dyn Sink, inlet: &mut dyn Patience, up: &mut dyn Upward) -> Result<(), Fault> {
+fn drain(
+    sink: &mut dyn Sink,
+    inlet: &mut dyn Patience,
+    course: &mut Course,
+    up: &mut dyn Upward,
+) -> Result<(), Fault> {
     let (start, mut told) = (Instant::now(), Duration::ZERO);
     loop {
         let item = inlet.take_within(TICK)?;
@@ -159,11 +198,12 @@ fn drain(sink: &mut dyn Sink, inlet: &mut dyn Patience, up: &mut dyn Upward) -> 
             told = now;
             sink.tick(now, up)?;
         }
+        let Some(item) = item else { continue };
+        course.note(&item);
         match item {
-            None => {}
-            Some(Item::Abort(abort)) => return Err(upstream_gave_up(&abort)),
-            Some(item @ Item::End(_)) => return sink.item(item, up),
-            Some(item) => sink.item(item, up)?,
+            Item::Abort(abort) if course.is_over() => return Err(upstream_gave_up(&abort)),
+            item if course.is_over() => return sink.item(item, up),
+            item => sink.item(item, up)?,
         }
     }
 }

@@ -23,6 +23,7 @@ pub(crate) enum Entries {
 impl Entries {
     /// For the stream that `begin` opens; it must have no layers. `who` wants it is for messages.
     pub(crate) fn of(begin: &Begin, verb: &str) -> Result<Entries, Fault> {
+        begin.refuse_mux(verb)?;
         if let Some(layer) = begin.layers.last() {
             let what = format!("cannot {verb} {}: its outermost layer is {layer}", begin.name);
             return Err(Fault::never(Blame::Operator, what)

@@ -125,7 +125,7 @@ impl Process for Record {
             }
             Item::Mark(lines) => self.mark(lines)?,
             Item::End(_) => self.end(out)?,
-            Item::Abort(_) => {}
+            Item::Abort(_) | Item::Turn(_) => {}
         }
         out.put(item)
     }

@@ -26,7 +26,9 @@ pub(super) fn pour(
     let pool = Pool::new(BLOCK_BYTES, POOL_BLOCKS);
     let mut block = filled(from, named, &pool)?;
     let kind = kind.unwrap_or_else(|| guess(block.data())).to_owned();
-    out.put(Item::Begin(Begin { kind, ..begin }))?;
+    let begin = Begin { kind, ..begin };
+    begin.refuse_mux("name as one stream what is")?;
+    out.put(Item::Begin(begin))?;
     let mut offset = 0;
     while !block.is_empty() {
         let bytes = block.len() as u64;

@@ -66,6 +66,7 @@ impl Decrypt {
     }
 
     fn begin(&mut self, mut begin: Begin) -> Result<Item, Fault> {
+        begin.refuse_mux("decrypt")?;
         let wrong = |what: String| Fault::never(Blame::Operator, what);
         match begin.layers.pop() {
             Some(layer) if layer == LAYER => {}
@@ -266,7 +267,7 @@ impl Process for Decrypt {
                 self.wants.mark(&lines, self.depth, seen, out)
             }
             Item::End(end) => self.end(end, out),
-            item @ Item::Abort(_) => out.put(item),
+            item @ (Item::Abort(_) | Item::Turn(_)) => out.put(item),
         }
     }
 

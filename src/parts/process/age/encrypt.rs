@@ -133,7 +133,7 @@ impl Process for Encrypt {
             Item::Begin(begin) => self.begin(begin, out),
             Item::Data { block, .. } => self.take(block.data(), out),
             Item::End(end) => self.end(end, out),
-            item @ (Item::Mark(_) | Item::Abort(_)) => out.put(item),
+            item @ (Item::Mark(_) | Item::Abort(_) | Item::Turn(_)) => out.put(item),
         }
     }
 

@@ -124,7 +124,7 @@ impl Sink for Filesys {
         match item {
             Item::Begin(begin) => self.begin(begin),
             Item::Data { offset, block } => self.running()?.data(offset, &block),
-            Item::Mark(_) => Ok(()),
+            Item::Mark(_) | Item::Turn(_) => Ok(()),
             Item::End(end) => self.end(end, up),
             Item::Abort(abort) => {
                 self.abort(&abort);
@@ -171,6 +171,7 @@ impl Running {
 }
 
 fn check(begin: &Begin) -> Result<(), Fault> {
+    begin.refuse_mux("restore")?;
     if let Some(layer) = begin.layers.last() {
         let (still, undo) = match layer.as_str() {
             "zstd" | "lz4" => ("compressed", "proc_decompress"),
