@@ -8,7 +8,7 @@ use super::filesys::SrcFilesys;
 use super::filesys_sink::SinkFilesys;
 use super::tape::{SinkTape, SrcTape};
 
-use super::{Done, layer, raw, record, secret};
+use super::{Done, layer, meet, raw, record, secret};
 use crate::glue::{Described, Role};
 use crate::parts::process::decompress::Decompress;
 use crate::parts::sink::null::Null;
@@ -52,6 +52,10 @@ pub(super) enum Component {
     /// Compare a stream with what was recorded of it
     #[command(name = "proc_verify")]
     ProcVerify(record::ProcVerify),
+    #[command(name = "fun_mux")]
+    FunMux(meet::FunMux),
+    #[command(name = "fun_demux")]
+    FunDemux(meet::FunDemux),
     /// Keep a stream in a file
     #[command(name = "sink_file")]
     SinkFile(raw::SinkFile),
@@ -81,6 +85,8 @@ impl Component {
             Component::ProcDecrypt(_) => "proc_decrypt",
             Component::ProcRecord(_) => "proc_record",
             Component::ProcVerify(_) => "proc_verify",
+            Component::FunMux(_) => "fun_mux",
+            Component::FunDemux(_) => "fun_demux",
             Component::SinkFile(_) => "sink_file",
             Component::SinkStdout => "sink_stdout",
             Component::SinkNull => "sink_null",
@@ -129,6 +135,8 @@ impl Component {
             Component::ProcDecrypt(args) => process(args.process(receipts)?),
             Component::ProcRecord(args) => process(args.process(receipts)?),
             Component::ProcVerify(args) => process(args.process()?),
+            Component::FunMux(args) => args.part(),
+            Component::FunDemux(args) => args.part(None),
             Component::SinkFile(args) => sink(args.sink()),
             Component::SinkStdout => sink(raw::sink_stdout()?),
             Component::SinkNull => sink(Null),

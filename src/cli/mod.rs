@@ -15,6 +15,7 @@ mod key;
 mod layer;
 mod library;
 mod list;
+mod meet;
 mod raw;
 mod record;
 mod secret;

@@ -29,12 +29,27 @@ pub fn stream_out() -> io::Result<File> {
     enlarged(io::stdout().as_fd().try_clone_to_owned()?)
 }
 
-/// A pipe that cannot be enlarged (the user's limit, or no pipe at all) works as it is.
 fn enlarged(fd: OwnedFd) -> io::Result<File> {
-    if let Err(error) = rustix::pipe::fcntl_setpipe_size(&fd, PIPE_BYTES) {
+    let file = File::from(fd);
+    enlarge(&file);
+    Ok(file)
+}
+
+/// Enlarges a pipe. One that cannot be (the user's limit, or no pipe at all) works as it is.
+pub(super) fn enlarge(file: &File) {
+    if let Err(error) = rustix::pipe::fcntl_setpipe_size(file, PIPE_BYTES) {
         tracing::trace!(%error, "the edge keeps its size");
     }
-    Ok(File::from(fd))
+}
+
+/// The first descriptor that may be told by its path.
+pub(super) const FIRST_BY_PATH: RawFd = 10;
+
+/// Takes over the inherited descriptor that `/dev/fd/N` names; with the same cautions as
+/// [`inherited`].
+pub(super) fn inherited_path(path: &std::path::Path, writable: bool) -> Option<File> {
+    let number: RawFd = path.to_str()?.strip_prefix("/dev/fd/")?.parse().ok()?;
+    (number >= FIRST_BY_PATH).then(|| inherited(number, writable)).flatten()
 }
 
 /// Takes over descriptor `number` if it was inherited open with the wanted direction. Call at most

@@ -2,7 +2,10 @@
 //!
 //! Owns descriptors, threads and the order in which things close, so that components own none.
 
+pub mod berths;
 pub mod descriptors;
+pub mod meeting;
+mod named;
 pub mod pipe;
 pub mod ring;
 pub mod run;

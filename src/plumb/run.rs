@@ -4,24 +4,54 @@
 //! the component; what a component leaves behind when it gives up; and the clock, of which components
 //! have none. Knows nothing of descriptors and threads.
 
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use crate::stream::{
-    Abort, Blame, Course, Fault, Item, Outlet, Patience, Process, Receipt, Sink, Source, Upward,
+    Abort, Blame, Course, Fault, Funnel, Item, Outlet, Patience, Process, Receipt, Sink, Source,
+    Tee, Upward,
 };
 
 /// How often a component is told the time, also when nothing comes.
-const TICK: Duration = Duration::from_secs(1);
+pub(super) const TICK: Duration = Duration::from_secs(1);
 
 /// A component that is ready to run.
 pub enum Part {
+    /// Joins several streams on one edge.
+    Funnel(Box<dyn Funnel + Send>, Inputs),
+    /// Parts or doubles what comes on one edge.
+    Tee(Box<dyn Tee + Send>, Outputs),
     /// Makes a stream.
     Source(Box<dyn Source + Send>),
     /// Changes or watches one.
     Process(Box<dyn Process + Send>),
     /// Keeps one.
     Sink(Box<dyn Sink + Send>),
+}
+
+/// What a funnel's inputs are. Where a plumber joins components itself there are no paths.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    /// Named pipes or files with stream frames.
+    pub from: Vec<PathBuf>,
+    /// Where receipts for each go, in the same order.
+    pub up: Vec<PathBuf>,
+    /// Bytes that may wait at all inputs together.
+    pub memory_bytes: usize,
+    /// How many streams come, if not one at each input.
+    pub streams: Option<usize>,
+}
+
+/// What a tee's outputs are, likewise.
+#[derive(Debug, Clone, Default)]
+pub struct Outputs {
+    /// Named pipes or files for stream frames.
+    pub to: Vec<PathBuf>,
+    /// Where receipts for each come from, in the same order.
+    pub below: Vec<PathBuf>,
+    /// Bytes that may wait at all outputs together.
+    pub memory_bytes: usize,
 }
 
 /// How a component ended: how many things it left out, or why it gave up.
@@ -53,14 +83,14 @@ pub fn root_cause(ended: &[Ended]) -> Option<(&str, &Fault)> {
 pub struct Below(pub Receiver<Result<Receipt, Fault>>);
 
 impl Below {
-    fn waiting(&self) -> Result<Option<Receipt>, Fault> {
+    pub(super) fn waiting(&self) -> Result<Option<Receipt>, Fault> {
         match self.0.try_recv() {
             Ok(receipt) => receipt.map(Some),
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => Ok(None),
         }
     }
 
-    fn last_ones(&self) -> Result<Option<Receipt>, Fault> {
+    pub(super) fn last_ones(&self) -> Result<Option<Receipt>, Fault> {
         self.0.recv().map_or(Ok(None), |receipt| receipt.map(Some))
     }
 }
@@ -75,17 +105,17 @@ fn leave_abort(out: &mut dyn Outlet, who: &str, fault: &Fault) {
 
 /// An outlet that knows what passed it: on an edge where streams take turns, the abort left behind is
 /// the edge's own, not that of the stream whose turn it is.
-struct Followed<'a> {
+pub(super) struct Followed<'a> {
     out: &'a mut dyn Outlet,
     course: Course,
 }
 
 impl<'a> Followed<'a> {
-    fn new(out: &'a mut dyn Outlet) -> Followed<'a> {
+    pub(super) fn new(out: &'a mut dyn Outlet) -> Followed<'a> {
         Followed { out, course: Course::new() }
     }
 
-    fn leave_abort(&mut self, who: &str, fault: &Fault) {
+    pub(super) fn leave_abort(&mut self, who: &str, fault: &Fault) {
         let own = self.course.mux().filter(|_| self.course.turn().is_some());
         if let Some(Err(error)) = own.map(|edge| self.out.put(Item::Turn(edge))) {
             tracing::debug!(%error, "nobody reads our abort");
@@ -101,7 +131,7 @@ impl Outlet for Followed<'_> {
     }
 }
 
-fn upstream_gave_up(abort: &Abort) -> Fault {
+pub(super) fn upstream_gave_up(abort: &Abort) -> Fault {
     Fault::neighbour(format!("{} gave up: {}", abort.who, abort.why))
 }
 

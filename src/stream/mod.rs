@@ -16,7 +16,9 @@ pub mod runs;
 pub use block::{Block, Pool};
 pub use course::Course;
 pub use fault::{Blame, Fault, Retry};
-pub use flow::{Inlet, Outlet, Patience, Process, Sink, Source, Upward};
+pub use flow::{
+    Berths, Funnel, Inlet, Outlet, Patience, Process, Sides, Sink, Source, Tee, Upward, Waiting,
+};
 pub use receipt::{Extent, Place, Receipt};
 pub use runs::Runs;
 
