@@ -56,6 +56,8 @@ pub(super) enum Component {
     FunMux(meet::FunMux),
     #[command(name = "fun_demux")]
     FunDemux(meet::FunDemux),
+    #[command(name = "tee_mirror")]
+    TeeMirror(meet::TeeMirror),
     /// Keep a stream in a file
     #[command(name = "sink_file")]
     SinkFile(raw::SinkFile),
@@ -87,6 +89,7 @@ impl Component {
             Component::ProcVerify(_) => "proc_verify",
             Component::FunMux(_) => "fun_mux",
             Component::FunDemux(_) => "fun_demux",
+            Component::TeeMirror(_) => "tee_mirror",
             Component::SinkFile(_) => "sink_file",
             Component::SinkStdout => "sink_stdout",
             Component::SinkNull => "sink_null",
@@ -137,6 +140,7 @@ impl Component {
             Component::ProcVerify(args) => process(args.process()?),
             Component::FunMux(args) => args.part(),
             Component::FunDemux(args) => args.part(None),
+            Component::TeeMirror(args) => args.part(None),
             Component::SinkFile(args) => sink(args.sink()),
             Component::SinkStdout => sink(raw::sink_stdout()?),
             Component::SinkNull => sink(Null),

@@ -1,7 +1,8 @@
 //! `list`: prints what `proc_record` kept.
 //!
 //! Owns the join of entries with places. The file is read twice: first for the runs, which are few,
-//! then entry by entry, so a list of any length takes the memory of its runs.
+//! then entry by entry, so a list of any length takes the memory of its runs. Where there are several
+//! copies the entry's row tells the first, and a row of type `+` below it each of the others.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, ErrorKind, Write};
@@ -50,10 +51,10 @@ impl List {
             if !self.pattern.as_ref().is_none_or(wanted) {
                 return Ok(());
             }
-            let place = places.of(entry.offset);
+            let copies = places.of(entry.offset);
             let written = match self.json {
-                true => writeln!(out, "{}", as_json(&entry, place)),
-                false => writeln!(out, "{}", as_row(&entry, place)),
+                true => writeln!(out, "{}", as_json(&entry, &copies)),
+                false => writeln!(out, "{}", as_rows(&entry, &copies)),
             };
             written.or_else(still_wanted)
         })
@@ -70,32 +71,34 @@ fn still_wanted(error: std::io::Error) -> Result<(), Fault> {
     }
 }
 
-/// Runs of stream bytes and where they lie, by first byte.
-struct Places {
-    runs: Vec<(Extent, usize)>,
-    places: Vec<Place>,
-}
+/// Runs of stream bytes by first byte, for each medium in the order in which they were told.
+struct Places(Vec<(Place, Vec<Extent>)>);
 
 impl Places {
     fn read(file: &Path) -> Result<Places, Fault> {
-        let mut found = Places { runs: Vec::new(), places: Vec::new() };
+        let mut found: Vec<(Place, Vec<Extent>)> = Vec::new();
         each_line(file, &mut |line| {
             if let Line::Place { extent, place, .. } = line {
-                if found.places.last() != Some(&place) {
-                    found.places.push(place);
+                match found.iter_mut().rev().find(|(known, _)| *known == place) {
+                    Some((_, runs)) => runs.push(extent),
+                    None => found.push((place, vec![extent])),
                 }
-                found.runs.push((extent, found.places.len() - 1));
             }
             Ok(())
         })?;
-        found.runs.sort_by_key(|(extent, _)| extent.from);
-        Ok(found)
+        found.iter_mut().for_each(|(_, runs)| runs.sort_by_key(|run| run.from));
+        Ok(Places(found))
     }
 
-    fn of(&self, offset: u64) -> Option<(&Place, u64)> {
-        let after = self.runs.partition_point(|(extent, _)| extent.from <= offset);
-        let (extent, place) = self.runs.get(after.checked_sub(1)?)?;
-        Some((&self.places[*place], extent.block_of(offset)?))
+    /// Where a byte lies, on each copy.
+    fn of(&self, offset: u64) -> Vec<(&Place, u64)> {
+        let mut all = Vec::new();
+        for (place, runs) in &self.0 {
+            let after = runs.partition_point(|run| run.from <= offset);
+            let run = after.checked_sub(1).and_then(|last| runs.get(last));
+            all.extend(run.and_then(|run| run.block_of(offset)).map(|block| (place, block)));
+        }
+        all
     }
 }
 
@@ -114,6 +117,14 @@ fn each_line(path: &Path, visit: &mut dyn FnMut(Line) -> Result<(), Fault>) -> R
     Ok(())
 }
 
+fn as_rows(entry: &Entry, copies: &[(&Place, u64)]) -> String {
+    let first = as_row(entry, copies.first().copied());
+    let others = copies.iter().skip(1).map(|(place, block)| {
+        format!("\n+ {:>14} {:<20} {:<12} {block:>10} {}", "", "", place.medium, shown(&entry.path))
+    });
+    std::iter::once(first).chain(others).collect()
+}
+
 fn as_row(entry: &Entry, place: Option<(&Place, u64)>) -> String {
     let medium = place.map_or("-", |(place, _)| place.medium.as_str());
     let block = place.map_or("-".into(), |(_, block)| block.to_string());
@@ -123,7 +134,9 @@ fn as_row(entry: &Entry, place: Option<(&Place, u64)>) -> String {
     format!("{kind} {size:>14} {time:<20} {medium:<12} {block:>10} {path}{link}")
 }
 
-fn as_json(entry: &Entry, place: Option<(&Place, u64)>) -> serde_json::Value {
+fn as_json(entry: &Entry, copies: &[(&Place, u64)]) -> serde_json::Value {
+    let place = copies.first();
+    let copy = |(place, block): &(&Place, u64)| serde_json::json!({"medium": place.medium, "partition": place.partition, "block": block});
     let hex = |digest: [u8; 32]| blake3::Hash::from_bytes(digest).to_hex().to_string();
     serde_json::json!({
         "type": (entry.kind as char).to_string(),
@@ -138,6 +151,7 @@ fn as_json(entry: &Entry, place: Option<(&Place, u64)>) -> serde_json::Value {
         "medium": place.map(|(place, _)| &place.medium),
         "partition": place.map(|(place, _)| place.partition),
         "block": place.map(|(_, block)| block),
+        "copies": copies.iter().map(copy).collect::<Vec<_>>(),
     })
 }
 

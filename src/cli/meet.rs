@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::raw::new_stream;
 use crate::parts::meet::demux::Demux;
+use crate::parts::meet::mirror::{Mirror, Policy};
 use crate::parts::meet::mux::Mux;
 use crate::plumb::run::{Inputs, Outputs, Part};
 use crate::stream::{Begin, Fault};
@@ -72,5 +73,41 @@ impl FunDemux {
         let (to, below) = (self.outputs, self.below);
         let outputs = Outputs { to, below, memory_bytes: bytes(self.memory_mib) };
         Ok(Part::Tee(Box::new(demux), outputs))
+    }
+}
+
+/// Copy a stream, or streams that take turns, to several places
+#[derive(Args)]
+pub(super) struct TeeMirror {
+    /// Named pipes or files, one for each copy
+    #[arg(value_name = "OUT")]
+    outputs: Vec<PathBuf>,
+    /// Whether one copy that fails ends all, or the others go on
+    #[arg(long, value_name = "RULE", default_value = "all", value_parser = ["all", "any"])]
+    policy: String,
+    /// Memory for what waits at all outputs together, mebibytes: so far the fast ones run ahead
+    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    memory_mib: usize,
+    /// Named pipes with the receipts from below each output, in their order
+    #[arg(long, value_name = "FIFO", num_args = 1..)]
+    below: Vec<PathBuf>,
+}
+
+impl TeeMirror {
+    fn policy(&self) -> Policy {
+        if self.policy == "any" { Policy::Any } else { Policy::All }
+    }
+
+    /// With `joined`, a plumber joins so many sides itself, and whether receipts come from below.
+    pub(super) fn part(self, joined: Option<(usize, bool)>) -> Result<Part, Fault> {
+        let named = (self.outputs.len(), !self.below.is_empty());
+        let (sides, receipts) = joined.unwrap_or(named);
+        if sides < 2 {
+            return Err(Fault::usage("a mirror has two outputs at least"));
+        }
+        let mirror = Mirror::new(sides, self.policy(), receipts);
+        let (to, below) = (self.outputs, self.below);
+        let outputs = Outputs { to, below, memory_bytes: bytes(self.memory_mib) };
+        Ok(Part::Tee(Box::new(mirror), outputs))
     }
 }

@@ -1,5 +1,6 @@
 //! `library rebuild`: lost lists, written again from the cartridges alone.
 
+use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,8 @@ use crate::stream::{Blame, Fault};
 pub(in crate::cli) struct Rebuild {
     #[command(flatten)]
     cartridges: Cartridges,
-    /// Directory for the lists, one STREAM.list for each stream; made if missing
+    /// Directory for the lists, one STREAM.list for each stream, one STREAM.SET.list for another copy of
+    /// it; made if missing
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
 }
@@ -47,9 +49,13 @@ impl Rebuild {
             }
         }
         let mut table = Table::new(&["STREAM", "BYTES", "ENTRIES", "FROM", "NAME"], &[1, 2]);
+        let mut names = BTreeSet::new();
         for stream in &contents.streams {
-            let rebuilt = self.stream(&mut mount, stream)?;
             let id = stream.begin.stream.to_string();
+            // A second copy lies on another set, and its places in a list of their own.
+            let set = stream.parts.first().map(|part| part.label.set_id).unwrap_or_default();
+            let name = if names.insert(id.clone()) { id.clone() } else { format!("{id}.{set}") };
+            let rebuilt = self.stream(&mut mount, stream, &name)?;
             trouble.extend(rebuilt.trouble.iter().map(|line| format!("stream {id}: {line}")));
             let (bytes, entries) = (stream.bytes().to_string(), rebuilt.entries.to_string());
             table.row([id, bytes, entries, rebuilt.how.into(), stream.begin.name.clone()]);
@@ -59,8 +65,13 @@ impl Rebuild {
         Ok(Done::but_for(trouble.len() as u64))
     }
 
-    fn stream(&self, mount: &mut Mount, stream: &StreamFound) -> Result<Rebuilt, Fault> {
-        let path = self.to.join(format!("{}.list", stream.begin.stream));
+    fn stream(
+        &self,
+        mount: &mut Mount,
+        stream: &StreamFound,
+        name: &str,
+    ) -> Result<Rebuilt, Fault> {
+        let path = self.to.join(format!("{name}.list"));
         let mut out = BufWriter::new(WholeFile::create(&path)?);
         let mut rebuilt = match stream.needs_recovery() {
             false => from_indexes(stream, &path, &mut out)?,

@@ -4,5 +4,6 @@
 //! parts them again; and [`mirror`], which doubles what comes. None of them changes a byte of a stream.
 
 pub mod demux;
+pub mod mirror;
 pub mod mux;
 pub mod turns;

@@ -107,6 +107,8 @@ impl Draft {
                 grade: "on disk".into(),
                 place: Place { medium: medium.clone(), volume: None, partition: 0 },
                 extents,
+                copy: 0,
+                copies: 1,
                 digest: digest.clone(),
             }
         };

@@ -234,6 +234,8 @@ fn streams(dir: &Path) {
             grade: "on tape".into(),
             place,
             extents,
+            copy: u8::from(volume.is_some()),
+            copies: 2,
             digest: "af1349b9".into(),
         };
         put(dir, "receipt", name, &serde_json::to_vec(&receipt).expect("a receipt"));

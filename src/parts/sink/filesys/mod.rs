@@ -165,6 +165,8 @@ impl Running {
                 partition: 0,
             },
             extents: vec![Extent { from, to, block: 0, stride: 0 }],
+            copy: 0,
+            copies: 1,
             digest: self.digest.finalize().to_hex().to_string(),
         }
     }

@@ -5,6 +5,7 @@
 //! [`chosen`] reads those.
 
 mod chosen;
+pub mod lanes;
 pub mod plan;
 mod walk;
 
@@ -125,12 +126,12 @@ impl TapeSource {
 
 impl Source for TapeSource {
     fn run(&mut self, out: &mut dyn Outlet) -> Result<u64, Fault> {
-        let reader = self.mount.first_to_read()?;
         let mut feed = Feed::new(out);
         if let Some(lines) = self.list.take() {
             let gathered = Gathered::from_list(&lines, &self.only)?;
-            return chosen::run_listed(&mut self.mount, reader, &gathered, &mut feed);
+            return chosen::run_listed(&mut self.mount, &gathered, &mut feed);
         }
+        let reader = self.mount.first_to_read()?;
         let (reader, part) = self.find_in_set(reader)?;
         if self.salvage {
             return chosen::run_salvage(&mut self.mount, reader, part, &self.only, &mut feed);
