@@ -263,6 +263,10 @@ fn the_recipes_that_are_shipped_run() {
     let mut ran = 0;
     for recipe in std::fs::read_dir(recipes).unwrap() {
         let text = std::fs::read_to_string(recipe.unwrap().path()).unwrap();
+        // Where several chains meet: tests/meet.rs.
+        if text.contains("fun_mux") {
+            continue;
+        }
         bench.library("box");
         let (code, words) = bench.glue(&text.replace("\"/srv\"", &srv));
         assert_eq!(code, 0, "{words}");

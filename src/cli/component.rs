@@ -104,7 +104,11 @@ impl Component {
         let role = match name.split('_').next() {
             Some("src") => Role::Source,
             Some("sink") => Role::Sink,
-            _ => Role::Processor,
+            _ => match self {
+                Component::FunMux(_) => Role::Funnel,
+                Component::FunDemux(_) | Component::TeeMirror(_) => Role::Tee,
+                _ => Role::Processor,
+            },
         };
         let (keeps, receipts) = match self {
             Component::SinkFile(_) | Component::SinkTape(_) => (true, true),
@@ -121,11 +125,18 @@ impl Component {
             Component::SrcFilesys(args) => args.claim().into_iter().collect(),
             _ => Vec::new(),
         };
-        Described { role, keeps, receipts, claims }
+        let (forgives, names_edges) = match self {
+            Component::FunMux(args) => (true, args.names_edges()),
+            Component::FunDemux(args) => (false, args.names_edges()),
+            Component::TeeMirror(args) => (args.forgives(), args.names_edges()),
+            _ => (false, false),
+        };
+        Described { role, keeps, receipts, forgives, names_edges, claims }
     }
 
-    /// The component itself. Whether receipts are to come from below decides what some keep in mind.
-    pub(super) fn part(self, receipts: bool) -> Result<Part, Fault> {
+    /// The component itself. Whether receipts are to come from below decides what some keep in mind;
+    /// the `sides` of a tee are those that its words name, unless they are told.
+    pub(super) fn part(self, receipts: bool, sides: Option<usize>) -> Result<Part, Fault> {
         match self {
             Component::SrcFilesys(args) => source(args.source()?),
             Component::SinkFilesys(args) => sink(args.component()),
@@ -139,8 +150,8 @@ impl Component {
             Component::ProcRecord(args) => process(args.process(receipts)?),
             Component::ProcVerify(args) => process(args.process()?),
             Component::FunMux(args) => args.part(),
-            Component::FunDemux(args) => args.part(None),
-            Component::TeeMirror(args) => args.part(None),
+            Component::FunDemux(args) => args.part(sides),
+            Component::TeeMirror(args) => args.part(sides.map(|sides| (sides, receipts))),
             Component::SinkFile(args) => sink(args.sink()),
             Component::SinkStdout => sink(raw::sink_stdout()?),
             Component::SinkNull => sink(Null),
@@ -156,7 +167,7 @@ impl Component {
             _ => Done::but_for,
         };
         let line = channels.verdict();
-        let part = self.part(channels.expects_receipts());
+        let part = self.part(channels.expects_receipts(), None);
         let verdict = part.and_then(|part| pipe::run(name, part, channels));
         line.tell(&verdict);
         verdict.map(done)

@@ -39,8 +39,14 @@ pub(super) struct FunMux {
 }
 
 impl FunMux {
+    pub(super) fn names_edges(&self) -> bool {
+        !(self.inputs.is_empty() && self.up.is_empty() && self.streams.is_none())
+    }
+
     pub(super) fn part(self) -> Result<Part, Fault> {
-        let names = self.inputs.iter().map(|path| path.display().to_string()).collect();
+        // The number of a descriptor says nothing to people.
+        let names = self.inputs.iter().map(|path| path.display().to_string());
+        let names = names.filter(|name| !name.starts_with("/dev/fd/")).collect();
         let edge = Begin { name: "mux".into(), ..new_stream() };
         let mux = Mux::new(edge, self.turn_mib.saturating_mul(1 << 20), names);
         let inputs = Inputs {
@@ -68,6 +74,10 @@ pub(super) struct FunDemux {
 }
 
 impl FunDemux {
+    pub(super) fn names_edges(&self) -> bool {
+        !(self.outputs.is_empty() && self.below.is_empty())
+    }
+
     pub(super) fn part(self, sides: Option<usize>) -> Result<Part, Fault> {
         let demux = Demux::new(sides.unwrap_or(self.outputs.len()));
         let (to, below) = (self.outputs, self.below);
@@ -94,6 +104,14 @@ pub(super) struct TeeMirror {
 }
 
 impl TeeMirror {
+    pub(super) fn names_edges(&self) -> bool {
+        !(self.outputs.is_empty() && self.below.is_empty())
+    }
+
+    pub(super) fn forgives(&self) -> bool {
+        self.policy() == Policy::Any
+    }
+
     fn policy(&self) -> Policy {
         if self.policy == "any" { Policy::Any } else { Policy::All }
     }

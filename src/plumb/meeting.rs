@@ -63,7 +63,7 @@ impl Ups {
         let Some(berth) = funnel.berth_of(receipt.stream) else { return };
         let Some(slot) = self.0.get_mut(berth) else { return };
         if let Some(Err(error)) = slot.as_mut().map(|up| up.receipt(receipt)) {
-            tracing::warn!(%error, input = berth + 1, "nobody hears the receipts of this input");
+            tracing::debug!(%error, input = berth + 1, "nobody hears the receipts of this input");
             *slot = None;
         }
     }

@@ -4,9 +4,12 @@
 
 pub mod berths;
 pub mod descriptors;
+pub mod edge;
 pub mod meeting;
 mod named;
 pub mod pipe;
 pub mod ring;
 pub mod run;
+mod said;
 pub mod spawn;
+mod wires;

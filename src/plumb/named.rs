@@ -16,9 +16,9 @@ use rustix::fs::{Mode, OFlags};
 
 use super::berths::{Filler, Hold, hold};
 use super::descriptors::{enlarge, inherited_path};
+use super::edge::{Meter, RingInlet, RingOutlet, edge};
 use super::meeting::{BelowSides, Side, Up};
 use super::pipe::{receipt_line, receipts_in};
-use super::ring::{Meter, RingInlet, RingOutlet, edge};
 use super::run::{Inputs, Outputs};
 use crate::stream::frame::{FrameReader, FrameWriter};
 use crate::stream::{Course, Fault, Inlet, Item, Outlet, Receipt, Upward};

@@ -71,6 +71,11 @@ pub fn late() -> Verdict {
     Err(Fault::neighbour("did not end by itself when the others had"))
 }
 
+/// The fault of one that was asked to end: merely what follows from why it was asked.
+pub(super) fn stopped(why: &str) -> Fault {
+    Fault::neighbour(format!("stopped: {why}"))
+}
+
 /// The fault that brought the others about: the first, along the chain, that is not merely a neighbour's
 /// end.
 pub fn root_cause(ended: &[Ended]) -> Option<(&str, &Fault)> {
