@@ -159,7 +159,6 @@ fn wrong_at_the_head(role: Role, spot: &Spot<'_>) -> Option<&'static str> {
 /// What is wrong with how a component stands to what comes after it.
 fn wrong_at_the_foot(role: Role, spot: &Spot<'_>, is_joined: bool) -> Option<&'static str> {
     let sides = spot.into.map(|into| into.names().len());
-    let is_alone = matches!(spot.into, Some(Onward::One(_)));
     match (role, spot.is_last, sides) {
         (Role::Processor, true, None) => Some("changes a stream and cannot be the last step"),
         (Role::Sink, false, _) => Some("keeps a stream and must be the last step"),
@@ -171,7 +170,7 @@ fn wrong_at_the_foot(role: Role, spot: &Spot<'_>, is_joined: bool) -> Option<&'s
         (Role::Source | Role::Funnel, true, None) if is_joined => {
             Some("leads nowhere: the chain needs a sink, or into")
         }
-        (Role::Source | Role::Funnel | Role::Processor, true, Some(_)) if !is_alone => {
+        (Role::Source | Role::Funnel | Role::Processor, true, Some(0 | 2..)) => {
             Some("gives one stream: several chains need tee_mirror before them")
         }
         _ => None,

@@ -35,6 +35,8 @@ impl Meter {
 struct Queue {
     items: VecDeque<Item>,
     bytes: usize,
+    /// The reader has done with all it took and waits for more.
+    reader_waits: bool,
     writer_left: bool,
     reader_left: bool,
     /// Why everything is to end.
@@ -93,11 +95,8 @@ impl Outlet for RingOutlet {
         let cost = cost(&item);
         let mut queue = self.edge.lock();
         loop {
-            if let Some(why) = &queue.stopped {
-                return Err(run::stopped(why));
-            }
-            if queue.reader_left {
-                return Err(Fault::neighbour("cannot write the stream: its reader is gone"));
+            if let Some(fault) = gone(&queue) {
+                return Err(fault);
             }
             if queue.items.is_empty() || queue.bytes + cost <= self.edge.limit {
                 break;
@@ -109,6 +108,31 @@ impl Outlet for RingOutlet {
         drop(queue);
         self.edge.changed.notify_all();
         Ok(())
+    }
+}
+
+impl RingOutlet {
+    /// Waits until the reader has taken everything and waits for more.
+    pub(super) fn settle(&mut self) -> Result<(), Fault> {
+        let mut queue = self.edge.lock();
+        loop {
+            queue = match gone(&queue) {
+                Some(fault) => return Err(fault),
+                None if queue.items.is_empty() && queue.reader_waits => return Ok(()),
+                None => self.edge.changed.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+}
+
+/// Why nothing can be put any more.
+fn gone(queue: &Queue) -> Option<Fault> {
+    match &queue.stopped {
+        Some(why) => Some(run::stopped(why)),
+        None if queue.reader_left => {
+            Some(Fault::neighbour("cannot write the stream: its reader is gone"))
+        }
+        None => None,
     }
 }
 
@@ -133,6 +157,7 @@ impl RingInlet {
             }
             if let Some(item) = queue.items.pop_front() {
                 queue.bytes -= cost(&item);
+                queue.reader_waits = false;
                 drop(queue);
                 self.edge.changed.notify_all();
                 if let Item::Data { offset, block } = &item {
@@ -151,6 +176,9 @@ impl RingInlet {
                 Some(left) => left,
                 None => Duration::MAX,
             };
+            if !std::mem::replace(&mut queue.reader_waits, true) {
+                self.edge.changed.notify_all();
+            }
             let waited = self.edge.changed.wait_timeout(queue, wait);
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }

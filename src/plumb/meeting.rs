@@ -71,6 +71,9 @@ impl Ups {
 
 /// A side of a tee.
 pub trait Side: Outlet + Send {
+    /// Waits until all that was put is taken, and there is more to come.
+    fn settle(&mut self) -> Result<(), Fault>;
+
     /// Waits until all that was put is taken.
     fn close(self: Box<Self>) -> Result<(), Fault>;
 }
@@ -87,20 +90,32 @@ struct Left {
 
 impl Sides for Left {
     fn put(&mut self, side: usize, item: Item) -> Result<(), Fault> {
-        let gone = || Fault::neighbour("it is closed");
-        let open = self.sides.get_mut(side).and_then(Option::as_mut).ok_or_else(gone)?;
         self.courses[side].note(&item);
-        let put = open.put(item);
-        if put.is_ok() {
-            return put;
-        }
-        // The side knows better why it failed than what it says to one that puts.
-        let closed = self.sides[side].take().map_or(Ok(()), Side::close);
-        closed.and(put)
+        self.attempt(side, |open| open.put(item))
+    }
+
+    fn settle(&mut self, side: usize) -> Result<(), Fault> {
+        self.attempt(side, |open| open.settle())
     }
 }
 
 impl Left {
+    fn attempt(
+        &mut self,
+        side: usize,
+        step: impl FnOnce(&mut Box<dyn Side>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let gone = || Fault::neighbour("it is closed");
+        let open = self.sides.get_mut(side).and_then(Option::as_mut).ok_or_else(gone)?;
+        let done = step(open);
+        if done.is_ok() {
+            return done;
+        }
+        // The side knows better why it failed than what it says to one that puts.
+        let closed = self.sides[side].take().map_or(Ok(()), Side::close);
+        closed.and(done)
+    }
+
     fn leave_abort(&mut self, who: &str, fault: &Fault) {
         for (side, course) in self.sides.iter_mut().zip(&self.courses) {
             let Some(side) = side.as_mut().filter(|_| !course.is_over()) else { continue };

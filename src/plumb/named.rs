@@ -184,6 +184,10 @@ impl Outlet for NamedSide {
 }
 
 impl Side for NamedSide {
+    fn settle(&mut self) -> Result<(), Fault> {
+        self.queue.settle()
+    }
+
     fn close(self: Box<Self>) -> Result<(), Fault> {
         let NamedSide { queue, writer } = *self;
         drop(queue);

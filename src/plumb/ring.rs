@@ -294,6 +294,10 @@ fn berths(inputs: &Inputs, inlets: Vec<RingInlet>) -> Result<Hold, Fault> {
 }
 
 impl Side for RingOutlet {
+    fn settle(&mut self) -> Result<(), Fault> {
+        RingOutlet::settle(self)
+    }
+
     fn close(self: Box<Self>) -> Result<(), Fault> {
         Ok(())
     }

@@ -128,6 +128,9 @@ pub trait Sides {
     /// Hands an item to one side; blocks while that is full. A fault is the end of the side, which is
     /// not to be used again.
     fn put(&mut self, side: usize, item: Item) -> Result<(), Fault>;
+
+    /// Waits until a side has taken all that was put to it. Where that is a pipe, it may still lie there.
+    fn settle(&mut self, side: usize) -> Result<(), Fault>;
 }
 
 /// Parts or doubles what comes on one edge.

@@ -92,6 +92,12 @@ impl Tee for Mirror {
         self.note(&item);
         let left: Vec<usize> = (0..self.left.len()).filter(|&side| self.left[side]).collect();
         let Some((last, others)) = left.split_last() else { return Ok(()) };
+        // No side is told of the end before all have got there.
+        if self.course.is_over() && self.policy == Policy::All {
+            for &side in &left {
+                sides.settle(side).or_else(|fault| self.lost(side, fault))?;
+            }
+        }
         for &side in others {
             if let Err(fault) = sides.put(side, twin(&item)) {
                 self.lost(side, fault)?;
@@ -160,6 +166,10 @@ mod tests {
             if let Item::Data { block, .. } = item {
                 self.bytes[side].extend_from_slice(block.data());
             }
+            Ok(())
+        }
+
+        fn settle(&mut self, _: usize) -> Result<(), Fault> {
             Ok(())
         }
     }
