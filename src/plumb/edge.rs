@@ -155,6 +155,9 @@ impl RingInlet {
             if let Some(why) = &queue.stopped {
                 return Err(run::stopped(why));
             }
+            if queue.reader_left {
+                return Err(Fault::neighbour("this end of the edge was closed"));
+            }
             if let Some(item) = queue.items.pop_front() {
                 queue.bytes -= cost(&item);
                 queue.reader_waits = false;
@@ -203,8 +206,24 @@ impl Patience for RingInlet {
 
 impl Drop for RingInlet {
     fn drop(&mut self) {
-        // What nobody will read goes home now.
-        self.edge.tell(|queue| {
+        self.closer().close();
+    }
+}
+
+impl RingInlet {
+    /// What closes this end from elsewhere.
+    pub(super) fn closer(&self) -> Closer {
+        Closer(self.edge.clone())
+    }
+}
+
+/// Closes the end of an edge where items come out.
+pub(super) struct Closer(Arc<Edge>);
+
+impl Closer {
+    /// Closes it: the writer finds its reader gone, and what nobody will read goes home now.
+    pub(super) fn close(&self) {
+        self.0.tell(|queue| {
             queue.reader_left = true;
             queue.items.clear();
             queue.bytes = 0;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 pub use super::edge::{EDGE_BYTES, Meter, RingInlet, RingOutlet, Stop, edge};
 
 use super::berths::{Hold, hold};
+use super::edge::Closer;
 use super::meeting::{self, BelowSides, Side, Up};
 use super::run::{self, Below, Ended, Inputs, Part};
 use crate::stream::{Blame, Fault, Funnel, Receipt, Upward};
@@ -275,22 +276,48 @@ fn work_of_funnel(
         return Err(misplaced(&name));
     };
     let count = inlets.len();
-    let mut hold = berths(inputs, inlets)?;
+    let (fillers, hold) = berths(inputs, inlets)?;
     stop.hold(hold.stop());
     let below = Below(below);
-    Ok(Box::new(move || meeting::funnel(&name, &mut *funnel, &mut hold, count, out, &below, ups)))
+    Ok(Box::new(move || {
+        // The hold goes before those who fill it, however the funnel ends.
+        let _fillers = fillers;
+        let mut hold = hold;
+        meeting::funnel(&name, &mut *funnel, &mut hold, count, out, &below, ups)
+    }))
+}
+
+/// The threads that fill berths from edges.
+#[derive(Default)]
+struct Fillers {
+    closers: Vec<Closer>,
+    threads: Vec<JoinHandle<bool>>,
+}
+
+impl Drop for Fillers {
+    /// None waits for what comes once its edge is closed.
+    fn drop(&mut self) {
+        self.closers.iter().for_each(Closer::close);
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::debug!("a filler panicked");
+            }
+        }
+    }
 }
 
 /// Berths, each filled from an edge by a thread.
-fn berths(inputs: &Inputs, inlets: Vec<RingInlet>) -> Result<Hold, Fault> {
+fn berths(inputs: &Inputs, inlets: Vec<RingInlet>) -> Result<(Fillers, Hold), Fault> {
     let limit = (inputs.memory_bytes / inlets.len()).max(EDGE_BYTES / 4);
     let (hold, fillers) = hold(inlets.len(), limit, inlets.len());
+    let mut running = Fillers::default();
     for (filler, mut inlet) in fillers.into_iter().zip(inlets) {
+        running.closers.push(inlet.closer());
         let thread = std::thread::Builder::new().name("fun_mux filler".into());
         let filled = thread.spawn(move || filler.fill(&mut inlet));
-        filled.map_err(|e| Fault::host("cannot start a thread", &e))?;
+        running.threads.push(filled.map_err(|e| Fault::host("cannot start a thread", &e))?);
     }
-    Ok(hold)
+    Ok((running, hold))
 }
 
 impl Side for RingOutlet {
