@@ -43,6 +43,7 @@ fn take(command: &mut Command) -> Taken {
             Item::Mark(lines) => marks.extend(lines),
             Item::End(end) => break end,
             Item::Abort(abort) => panic!("aborted: {}", abort.why),
+            Item::Turn(id) => panic!("a turn of {id}"),
         }
     };
     let marks = but_for_inodes(marks);
@@ -353,7 +354,7 @@ impl<F: FnMut()> Outlet for Meddler<F> {
                 }
             }
             Item::Mark(lines) => self.marks.extend(lines),
-            Item::Begin(_) | Item::End(_) | Item::Abort(_) => {}
+            Item::Begin(_) | Item::End(_) | Item::Abort(_) | Item::Turn(_) => {}
         }
         Ok(())
     }

@@ -69,6 +69,7 @@ impl Outlet for Seen {
             Item::Mark(lines) => self.marks.extend_from_slice(&lines),
             Item::End(end) => self.end = Some(end),
             Item::Abort(abort) => panic!("{abort:?}"),
+            Item::Turn(id) => panic!("a turn of {id}"),
         }
         Ok(())
     }
@@ -274,6 +275,8 @@ fn receipts_are_translated_as_a_plain_search_would() {
                 grade: "on tape".into(),
                 place: Place { medium: number.to_string(), volume: None, partition: 0 },
                 extents: vec![Extent { from, to, block, stride }],
+                copy: 0,
+                copies: 1,
                 digest: String::new(),
             };
             compress.receipt(receipt, &mut heard).unwrap();

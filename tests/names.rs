@@ -236,7 +236,7 @@ impl Outlet for Seen {
             Item::Begin(begin) => self.created_s = Some(begin.created_s),
             Item::Mark(lines) => self.marks.extend(lines),
             Item::End(_) => self.ended = true,
-            Item::Data { .. } | Item::Abort(_) => {}
+            Item::Data { .. } | Item::Abort(_) | Item::Turn(_) => {}
         }
         Ok(())
     }

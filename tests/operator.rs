@@ -304,6 +304,7 @@ fn payload(frames: &[u8]) -> Vec<u8> {
             Item::End(_) => return bytes,
             Item::Begin(_) | Item::Mark(_) => {}
             Item::Abort(abort) => panic!("{abort:?}"),
+            Item::Turn(id) => panic!("a turn of {id}"),
         }
     }
 }

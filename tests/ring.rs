@@ -78,7 +78,7 @@ impl Sink for Taker {
             Item::Data { block, .. } => heard.bytes += block.len() as u64,
             Item::End(end) => heard.end = Some(end.bytes),
             Item::Abort(abort) => heard.aborted = Some(abort.why),
-            Item::Begin(_) | Item::Mark(_) => {}
+            Item::Begin(_) | Item::Mark(_) | Item::Turn(_) => {}
         }
         match heard.bytes >= self.fails_at {
             true => Err(Fault::later(Blame::Drive, "the drive is gone")),

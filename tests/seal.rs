@@ -47,6 +47,7 @@ impl Outlet for Seen {
             Item::Mark(lines) => self.marks.extend_from_slice(&lines),
             Item::End(end) => self.end = Some(end),
             Item::Abort(abort) => panic!("{abort:?}"),
+            Item::Turn(id) => panic!("a turn of {id}"),
         }
         Ok(())
     }
@@ -277,6 +278,8 @@ fn receipts_are_translated_both_ways() {
             grade,
             place: place.clone(),
             extents,
+            copy: 0,
+            copies: 1,
             digest,
         };
         decrypt.receipt(receipt, &mut up).unwrap();
@@ -312,8 +315,17 @@ fn receipts_may_come_at_any_moment() {
             let place = Place { medium: "M".into(), volume: None, partition: 0 };
             let (grade, digest) = ("on tape".into(), String::new());
             let from = std::mem::replace(&mut covered, to);
-            let receipt =
-                Receipt { stream: Default::default(), from, to, grade, place, extents, digest };
+            let receipt = Receipt {
+                stream: Default::default(),
+                from,
+                to,
+                grade,
+                place,
+                extents,
+                copy: 0,
+                copies: 1,
+                digest,
+            };
             encrypt.receipt(receipt, &mut top).unwrap();
         };
         encrypt.item(Item::Begin(Begin::default()), &mut seen).unwrap();

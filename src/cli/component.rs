@@ -9,7 +9,7 @@ use super::filesys_sink::SinkFilesys;
 use super::plumb::PlumbArgs;
 use super::tape::{SinkTape, SrcTape};
 
-use super::{Done, layer, raw, record, secret};
+use super::{Done, layer, meet, raw, record, secret};
 use crate::glue::{Described, Gluepot, Role};
 use crate::parts::process::decompress::Decompress;
 use crate::parts::sink::null::Null;
@@ -53,6 +53,12 @@ pub(super) enum Component {
     /// Compare a stream with what was recorded of it
     #[command(name = "proc_verify")]
     ProcVerify(record::ProcVerify),
+    #[command(name = "fun_mux")]
+    FunMux(meet::FunMux),
+    #[command(name = "fun_demux")]
+    FunDemux(meet::FunDemux),
+    #[command(name = "tee_mirror")]
+    TeeMirror(meet::TeeMirror),
     /// Keep a stream in a file
     #[command(name = "sink_file")]
     SinkFile(raw::SinkFile),
@@ -83,6 +89,9 @@ impl Component {
             Component::ProcDecrypt(_) => "proc_decrypt",
             Component::ProcRecord(_) => "proc_record",
             Component::ProcVerify(_) => "proc_verify",
+            Component::FunMux(_) => "fun_mux",
+            Component::FunDemux(_) => "fun_demux",
+            Component::TeeMirror(_) => "tee_mirror",
             Component::SinkFile(_) => "sink_file",
             Component::SinkStdout => "sink_stdout",
             Component::SinkNull => "sink_null",
@@ -101,7 +110,11 @@ impl Component {
         let role = match name.split('_').next() {
             Some("src") => Role::Source,
             Some("sink") => Role::Sink,
-            _ => Role::Processor,
+            _ => match self {
+                Component::FunMux(_) => Role::Funnel,
+                Component::FunDemux(_) | Component::TeeMirror(_) => Role::Tee,
+                _ => Role::Processor,
+            },
         };
         let (keeps, receipts) = match self {
             Component::SinkFile(_) | Component::SinkTape(_) => (true, true),
@@ -123,11 +136,18 @@ impl Component {
             Component::SrcFilesys(args) => args.claim().into_iter().collect(),
             _ => Vec::new(),
         };
-        Described { role, keeps, receipts, claims }
+        let (forgives, names_edges) = match self {
+            Component::FunMux(args) => (true, args.names_edges()),
+            Component::FunDemux(args) => (false, args.names_edges()),
+            Component::TeeMirror(args) => (args.forgives(), args.names_edges()),
+            _ => (false, false),
+        };
+        Described { role, keeps, receipts, forgives, names_edges, claims }
     }
 
-    /// The component itself. Whether receipts are to come from below decides what some keep in mind.
-    pub(super) fn part(self, receipts: bool) -> Result<Part, Fault> {
+    /// The component itself. Whether receipts are to come from below decides what some keep in mind;
+    /// the `sides` of a tee are those that its words name, unless they are told.
+    pub(super) fn part(self, receipts: bool, sides: Option<usize>) -> Result<Part, Fault> {
         match self {
             Component::SrcFilesys(args) => source(args.source()?),
             Component::SinkFilesys(args) => sink(args.component()),
@@ -140,6 +160,9 @@ impl Component {
             Component::ProcDecrypt(args) => process(args.process(receipts)?),
             Component::ProcRecord(args) => process(args.process(receipts)?),
             Component::ProcVerify(args) => process(args.process()?),
+            Component::FunMux(args) => args.part(),
+            Component::FunDemux(args) => args.part(sides),
+            Component::TeeMirror(args) => args.part(sides.map(|sides| (sides, receipts))),
             Component::SinkFile(args) => sink(args.sink()),
             Component::SinkStdout => sink(raw::sink_stdout()?),
             Component::SinkNull => sink(Null),
@@ -159,7 +182,7 @@ impl Component {
             _ => Done::but_for,
         };
         let line = channels.verdict();
-        let part = self.part(channels.expects_receipts());
+        let part = self.part(channels.expects_receipts(), None);
         let verdict = part.and_then(|part| pipe::run(name, part, channels));
         line.tell(&verdict);
         verdict.map(done)
@@ -202,7 +225,7 @@ impl Gluepot for Ours {
         parse(step).map(|component| component.describe())
     }
 
-    fn make(&self, step: &[String], receipts: bool) -> Result<Part, Fault> {
-        parse(step).map_err(Fault::usage)?.part(receipts)
+    fn make(&self, step: &[String], receipts: bool, sides: usize) -> Result<Part, Fault> {
+        parse(step).map_err(Fault::usage)?.part(receipts, Some(sides))
     }
 }

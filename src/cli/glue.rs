@@ -76,13 +76,13 @@ impl GlueArgs {
 
     fn report(&self, outcome: &Outcome) -> Result<Done, Fault> {
         if self.json {
-            let parts = outcome.chains.iter().enumerate().flat_map(|(chain, parts)| {
-                parts.iter().map(move |part| {
+            let parts = outcome.chains.iter().enumerate().flat_map(|(chain, ended)| {
+                ended.parts.iter().map(move |part| {
                     let (left_out, fault) = match &part.verdict {
                         Ok(left_out) => (Some(left_out), None),
                         Err(fault) => (None, Some(&fault.what)),
                     };
-                    serde_json::json!({"chain": chain + 1, "component": part.who, "left_out": left_out, "fault": fault})
+                    serde_json::json!({"chain": chain + 1, "name": ended.name, "component": part.who, "left_out": left_out, "fault": fault})
                 })
             });
             let line = serde_json::json!({"ended": parts.collect::<Vec<_>>()});
@@ -92,7 +92,12 @@ impl GlueArgs {
             return Err(Fault::later(Blame::Operator, format!("stopped: {why}")));
         }
         match outcome.root_cause() {
-            None => Ok(Done::but_for(outcome.left_out())),
+            None => {
+                for (who, fault) in outcome.forgiven() {
+                    eprintln!("glue: {who} gave up, and the others went on: {fault}");
+                }
+                Ok(Done::but_for(outcome.left_out()))
+            }
             Some((who, fault)) => {
                 let what = format!("{who} gave up, and with it the pudding: {fault}");
                 Err(Fault { what, ..fault.clone() })
@@ -132,7 +137,7 @@ impl Teller {
             return;
         }
         self.next = now + SELDOM;
-        for (nth, chain) in chains.iter().enumerate() {
+        for (nth, chain) in chains.iter().enumerate().filter(|(_, chain)| !chain.is_fed) {
             let given = chain.given.map(|b| format!("{} MiB given, ", b >> 20)).unwrap_or_default();
             let end = if self.terminal && chains.len() == 1 { "\r" } else { "\n" };
             eprint!("glue: chain {}: {given}{} MiB durable{end}", nth + 1, chain.durable >> 20);

@@ -1,7 +1,8 @@
 //! `list`: prints what `proc_record` kept.
 //!
 //! Owns the join of entries with places. The file is read twice: first for the runs, which are few,
-//! then entry by entry, so a list of any length takes the memory of its runs. A list that
+//! then entry by entry, so a list of any length takes the memory of its runs. Where there are several
+//! copies the entry's row tells the first, and a row of type `+` below it each of the others. A list that
 //! `library rebuild` made of a sealed stream is opened on the way, if there is an identity.
 
 use std::fs::File;
@@ -75,7 +76,7 @@ impl List {
                 return Ok(());
             }
             let text = match &line {
-                Line::Entry(entry) => self.entry(entry, places.of(entry.offset)),
+                Line::Entry(entry) => self.entry(entry, &places.of(entry.offset)),
                 _ => self.gone(path),
             };
             writeln!(out, "{text}").or_else(still_wanted)
@@ -84,10 +85,10 @@ impl List {
 }
 
 impl List {
-    fn entry(&self, entry: &Entry, place: Option<(&Place, u64)>) -> String {
+    fn entry(&self, entry: &Entry, copies: &[(&Place, u64)]) -> String {
         match self.json {
-            true => as_json(entry, place).to_string(),
-            false => as_row(entry, place),
+            true => as_json(entry, copies).to_string(),
+            false => as_rows(entry, copies),
         }
     }
 
@@ -110,17 +111,16 @@ fn still_wanted(error: std::io::Error) -> Result<(), Fault> {
     }
 }
 
-/// Runs of stream bytes and where they lie, by first byte.
+/// Runs of stream bytes by first byte, for each medium in the order in which they were told.
 struct Places {
-    runs: Vec<(Extent, usize)>,
-    places: Vec<Place>,
+    media: Vec<(Place, Vec<Extent>)>,
     /// The lines of a sealed list are those of the tape, where places are told below all layers.
     sealed: Option<Locator>,
 }
 
 impl Places {
     fn read(lines: &Lines<'_>) -> Result<Places, Fault> {
-        let mut found = Places { runs: Vec::new(), places: Vec::new(), sealed: None };
+        let mut found: Vec<(Place, Vec<Extent>)> = Vec::new();
         let mut facts = Vec::new();
         let mut is_sealed = false;
         lines.each(&mut |line| {
@@ -130,25 +130,30 @@ impl Places {
                 _ => {}
             }
             if let Line::Place { extent, place, .. } = line {
-                if found.places.last() != Some(&place) {
-                    found.places.push(place);
+                match found.iter_mut().rev().find(|(known, _)| *known == place) {
+                    Some((_, runs)) => runs.push(extent),
+                    None => found.push((place, vec![extent])),
                 }
-                found.runs.push((extent, found.places.len() - 1));
             }
             Ok(())
         })?;
-        found.runs.sort_by_key(|(extent, _)| extent.from);
-        found.sealed = is_sealed.then(|| Locator::of_lines(facts.into_iter()));
-        Ok(found)
+        found.iter_mut().for_each(|(_, runs)| runs.sort_by_key(|run| run.from));
+        let sealed = is_sealed.then(|| Locator::of_lines(facts.into_iter()));
+        Ok(Places { media: found, sealed })
     }
 
-    fn of(&self, offset: u64) -> Option<(&Place, u64)> {
+    /// Where a byte lies, on each copy.
+    fn of(&self, offset: u64) -> Vec<(&Place, u64)> {
         if let Some(locator) = &self.sealed {
-            return locator.of(offset);
+            return locator.of(offset).into_iter().collect();
         }
-        let after = self.runs.partition_point(|(extent, _)| extent.from <= offset);
-        let (extent, place) = self.runs.get(after.checked_sub(1)?)?;
-        Some((&self.places[*place], extent.block_of(offset)?))
+        let mut all = Vec::new();
+        for (place, runs) in &self.media {
+            let after = runs.partition_point(|run| run.from <= offset);
+            let run = after.checked_sub(1).and_then(|last| runs.get(last));
+            all.extend(run.and_then(|run| run.block_of(offset)).map(|block| (place, block)));
+        }
+        all
     }
 }
 
@@ -193,6 +198,14 @@ impl Lines<'_> {
     }
 }
 
+fn as_rows(entry: &Entry, copies: &[(&Place, u64)]) -> String {
+    let first = as_row(entry, copies.first().copied());
+    let others = copies.iter().skip(1).map(|(place, block)| {
+        format!("\n+ {:>14} {:<20} {:<12} {block:>10} {}", "", "", place.medium, shown(&entry.path))
+    });
+    std::iter::once(first).chain(others).collect()
+}
+
 fn as_row(entry: &Entry, place: Option<(&Place, u64)>) -> String {
     let medium = place.map_or("-", |(place, _)| place.medium.as_str());
     let block = place.map_or("-".into(), |(_, block)| block.to_string());
@@ -202,7 +215,9 @@ fn as_row(entry: &Entry, place: Option<(&Place, u64)>) -> String {
     format!("{kind} {size:>14} {time:<20} {medium:<12} {block:>10} {path}{link}")
 }
 
-fn as_json(entry: &Entry, place: Option<(&Place, u64)>) -> serde_json::Value {
+fn as_json(entry: &Entry, copies: &[(&Place, u64)]) -> serde_json::Value {
+    let place = copies.first();
+    let copy = |(place, block): &(&Place, u64)| serde_json::json!({"medium": place.medium, "partition": place.partition, "block": block});
     let hex = |digest: [u8; 32]| blake3::Hash::from_bytes(digest).to_hex().to_string();
     serde_json::json!({
         "type": (entry.kind as char).to_string(),
@@ -217,6 +232,7 @@ fn as_json(entry: &Entry, place: Option<(&Place, u64)>) -> serde_json::Value {
         "medium": place.map(|(place, _)| &place.medium),
         "partition": place.map(|(place, _)| place.partition),
         "block": place.map(|(_, block)| block),
+        "copies": copies.iter().map(copy).collect::<Vec<_>>(),
     })
 }
 

@@ -15,6 +15,7 @@ mod key;
 mod layer;
 mod library;
 mod list;
+mod meet;
 mod names;
 mod netplumber;
 mod plumb;

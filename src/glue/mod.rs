@@ -1,10 +1,12 @@
 //! Glue: what turns a recipe into a running pudding and watches it.
 //!
-//! Owns the recipe ([`recipe`]), the check of all of it before anything is opened ([`check`]), and the
+//! Owns the recipe ([`recipe`]), how its chains flow into each other ([`graph`]), the check of all of it before anything is opened ([`check`]), and the
 //! running of it under either plumber ([`run`]). Knows components only by what a [`Gluepot`] says of
 //! them.
 
 pub mod check;
+pub mod graph;
+mod plan;
 pub mod recipe;
 pub mod run;
 
@@ -20,6 +22,10 @@ pub enum Role {
     Processor,
     /// Keeps a stream: last.
     Sink,
+    /// Joins the chains that flow into its own: first.
+    Funnel,
+    /// Parts or doubles a stream for the chains its own flows into: last.
+    Tee,
 }
 
 /// What can be said of a step without opening anything.
@@ -31,6 +37,10 @@ pub struct Described {
     pub keeps: bool,
     /// Whether it is a sink that gives receipts for all of its stream.
     pub receipts: bool,
+    /// Whether it goes on when something that flows into it, or into which it flows, fails.
+    pub forgives: bool,
+    /// Whether its words name edges, which in a recipe are between chains.
+    pub names_edges: bool,
     /// What it alone may use while it runs: devices, files it writes, standard input or output.
     pub claims: Vec<String>,
 }
@@ -40,6 +50,6 @@ pub trait Gluepot {
     /// Judges a step by its words, the component's name first. The error is one line.
     fn describe(&self, step: &[String]) -> Result<Described, String>;
 
-    /// Makes the component, which may open what it needs.
-    fn make(&self, step: &[String], receipts: bool) -> Result<Part, Fault>;
+    /// Makes the component, which may open what it needs. A tee has so many `sides`.
+    fn make(&self, step: &[String], receipts: bool, sides: usize) -> Result<Part, Fault>;
 }

@@ -14,6 +14,33 @@
 //!   ["sink_tape", "--drive", "/dev/sg2", "--changer", "/dev/sg4"],
 //! ]
 //! ```
+//!
+//! Chains flow into each other by their names: two clients onto one tape, and a copy to a second one.
+//!
+//! ```toml
+//! [[chain]]
+//! name = "web"
+//! into = "both"
+//! steps = [["src_filesys", "/srv"], ["proc_record", "--list", "web.list"]]
+//!
+//! [[chain]]
+//! name = "mail"
+//! into = "both"
+//! steps = [["src_filesys", "/var/mail"], ["proc_record", "--list", "mail.list"]]
+//!
+//! [[chain]]
+//! name = "both"
+//! into = ["here", "there"]          # one name for each side of the tee
+//! steps = [["fun_mux"], ["tee_mirror"]]
+//!
+//! [[chain]]
+//! name = "here"
+//! steps = [["sink_tape", "--drive", "/dev/sg2"]]
+//!
+//! [[chain]]
+//! name = "there"
+//! steps = [["sink_tape", "--drive", "/dev/sg7"]]
+//! ```
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -52,10 +79,26 @@ pub struct Recipe {
     pub chains: Spanned<Vec<Chain>>,
 }
 
-/// A source, any processors, a sink.
+/// Into which chains one flows.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Onward {
+    /// Into one.
+    One(String),
+    /// Each side of the tee at its end into one.
+    Several(Vec<String>),
+}
+
+/// A source, any processors, a sink; or what flows into other chains, or has others flow into it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chain {
+    /// What others call it, and people.
+    #[serde(default)]
+    pub name: Option<Spanned<String>>,
+    /// Where it flows, if it has no sink.
+    #[serde(default)]
+    pub into: Option<Spanned<Onward>>,
     /// Each step a list of words, the component's name first.
     pub steps: Spanned<Vec<Spanned<Vec<String>>>>,
 }

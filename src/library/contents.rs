@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use uuid::Uuid;
+
 use super::reader::{Part, Step, VolumeReader};
 use super::{Found, Mount};
 use crate::list::{ENTRY_TYPES, Line, lines};
@@ -229,7 +231,8 @@ pub fn gather(mount: &mut Mount, which: &Which<'_>) -> Result<Contents, Fault> {
 struct Gathering<'a> {
     dir: &'a Path,
     cartridges: Vec<Cartridge>,
-    streams: BTreeMap<StreamId, StreamFound>,
+    /// Two copies of one stream lie on two sets.
+    streams: BTreeMap<(StreamId, Uuid), StreamFound>,
 }
 
 impl<'a> Gathering<'a> {
@@ -272,7 +275,7 @@ impl<'a> Gathering<'a> {
 
     fn part(&mut self, reader: &mut VolumeReader, part: Part) -> Result<(), Fault> {
         let label = reader.label().clone();
-        let id = part.begin.stream.stream;
+        let (id, set) = (part.begin.stream.stream, label.set_id);
         let spool = self.dir.join(format!("{id}.{}.{}", label.volume_id, part.number));
         let mut found = PartFound {
             number: part.begin.stream_part,
@@ -301,7 +304,7 @@ impl<'a> Gathering<'a> {
         }
         let stream = self
             .streams
-            .entry(id)
+            .entry((id, set))
             .or_insert_with(|| StreamFound { begin: part.begin.stream.clone(), parts: Vec::new() });
         stream.parts.push(found);
         Ok(())

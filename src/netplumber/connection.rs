@@ -16,7 +16,7 @@ use super::confine::{Closed, confine};
 use super::gluepot::{Allowed, Manifest, What};
 use super::run::{self, Ends, Process};
 use super::status::{Order, Report, Status};
-use crate::glue::Gluepot;
+use crate::glue::{Gluepot, Role};
 use crate::identity::authority::{Authority, Stranger, digest_of};
 use crate::identity::{config, enrol};
 use crate::plumb::run::{Part, Verdict};
@@ -165,7 +165,7 @@ impl Client<'_> {
         let job = match plan {
             Plan::Process(program, words) => Job::Process(program, words),
             Plan::Part(words) => {
-                let part = gluepot.make(&words, request.receipts_from_below)?;
+                let part = gluepot.make(&words, request.receipts_from_below, 0)?;
                 Job::Part(words[0].clone(), part)
             }
         };
@@ -268,7 +268,8 @@ fn plan(allowed: &Allowed, gluepot: &dyn Gluepot, has_pipes: bool) -> Result<Pla
     let described = described.map_err(|what| Fault::never(Blame::Operator, what))?;
     // What reads standard input itself, say, needs one of its own.
     let is_by_itself = described.claims.iter().any(|claim| claim.starts_with("standard "));
-    if !has_pipes && !is_by_itself {
+    let is_chained = matches!(described.role, Role::Source | Role::Processor | Role::Sink);
+    if is_chained && !has_pipes && !is_by_itself {
         return Ok(Plan::Part(words));
     }
     let program = std::env::current_exe();

@@ -22,7 +22,7 @@ use crate::plumb::pipe::{ReceiptLines, listen};
 use crate::plumb::run::{self, Part, Verdict};
 use crate::plumb::spawn::without_a_word;
 use crate::stream::frame::{FrameReader, FrameWriter};
-use crate::stream::{Fault, Inlet, Item, Patience};
+use crate::stream::{Blame, Fault, Inlet, Item, Patience};
 use crate::wire::Link;
 use crate::wire::link::HandleReader;
 use crate::wire::message::{
@@ -63,6 +63,11 @@ pub fn part(who: &str, part: Part, link: &Link, request: &Request) -> Verdict {
             run::process(who, &mut *process, &mut inlet(), out(), &listen(below), &mut up)
         }
         Part::Sink(mut sink) => run::sink(&mut *sink, &mut inlet(), &mut up),
+        // Their streams come and go by named pipes, so they run as processes.
+        Part::Funnel(..) | Part::Tee(..) => Err(Fault::never(
+            Blame::Ours,
+            format!("{who} has more than one stream and cannot run in this process"),
+        )),
     };
     words.end();
     verdict

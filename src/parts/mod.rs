@@ -1,5 +1,6 @@
 //! Components: each one step of a pudding, each a plain value that a plumber runs.
 
+pub mod meet;
 pub mod names;
 pub mod process;
 pub mod recover;

@@ -312,7 +312,7 @@ impl Outlet for Keeper<'_> {
             }
             Item::Data { offset, block } => self.feed(offset, block.data()),
             Item::End(_) => self.end(),
-            Item::Mark(_) | Item::Abort(_) => Ok(()),
+            Item::Mark(_) | Item::Abort(_) | Item::Turn(_) => Ok(()),
         }
     }
 }

@@ -6,7 +6,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::fs::OFlags;
 
 /// Receipts to the components nearer the source.
 pub const RECEIPTS_UP: RawFd = 3;
@@ -29,25 +31,41 @@ pub fn stream_out() -> io::Result<File> {
     enlarged(io::stdout().as_fd().try_clone_to_owned()?)
 }
 
-/// A pipe that cannot be enlarged (the user's limit, or no pipe at all) works as it is.
 fn enlarged(fd: OwnedFd) -> io::Result<File> {
-    if let Err(error) = rustix::pipe::fcntl_setpipe_size(&fd, PIPE_BYTES) {
+    let file = File::from(fd);
+    enlarge(&file);
+    Ok(file)
+}
+
+/// Enlarges a pipe. One that cannot be (the user's limit, or no pipe at all) works as it is.
+pub(super) fn enlarge(file: &File) {
+    if let Err(error) = rustix::pipe::fcntl_setpipe_size(file, PIPE_BYTES) {
         tracing::trace!(%error, "the edge keeps its size");
     }
-    Ok(File::from(fd))
+}
+
+/// The first descriptor that may be told by its path.
+pub(super) const FIRST_BY_PATH: RawFd = 10;
+
+/// Takes over the inherited descriptor that `/dev/fd/N` names; with the same cautions as
+/// [`inherited`].
+pub(super) fn inherited_path(path: &std::path::Path, writable: bool) -> Option<File> {
+    let number: RawFd = path.to_str()?.strip_prefix("/dev/fd/")?.parse().ok()?;
+    (number >= FIRST_BY_PATH).then(|| inherited(number, writable)).flatten()
 }
 
 /// Takes over descriptor `number` if it was inherited open with the wanted direction. Call at most
 /// once per number, before any other descriptor is opened.
 pub fn inherited(number: RawFd, writable: bool) -> Option<File> {
-    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;
-    let flags = info.lines().find_map(|l| l.strip_prefix("flags:"))?.trim().to_owned();
-    let mode = u32::from_str_radix(&flags, 8).ok()? & 0o3;
-    if mode != 2 && (mode == 1) != writable {
+    // SAFETY: the descriptor is borrowed for one call that only asks for its flags; if it is not open the
+    // call fails with EBADF, nothing else.
+    let flags = rustix::fs::fcntl_getfl(unsafe { BorrowedFd::borrow_raw(number) }).ok()?;
+    let mode = flags & OFlags::RWMODE;
+    if mode != OFlags::RDWR && (mode == OFlags::WRONLY) != writable {
         return None;
     }
-    // SAFETY: /proc says the descriptor is open; nothing else in this process owns it, as we are
-    // called once, at start, for numbers that the shell contract reserves for us.
+    // SAFETY: it is open; nothing else in this process owns it, as we are called once, at start, for
+    // numbers that the shell contract reserves for us.
     let fd = unsafe { OwnedFd::from_raw_fd(number) };
     // What we start must not hold a receipt channel open.
     rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC).ok()?;
@@ -62,7 +80,7 @@ pub fn keep_to_ourselves() -> io::Result<()> {
     for number in numbers.into_iter().filter(|&n| n > 2) {
         // SAFETY: the descriptor is borrowed for one call and only its flag changes. One that was
         // closed since (the listing's own) makes the call fail with EBADF, nothing else.
-        let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+        let fd = unsafe { BorrowedFd::borrow_raw(number) };
         match rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC) {
             Ok(()) | Err(rustix::io::Errno::BADF) => {}
             Err(error) => return Err(error.into()),

@@ -10,7 +10,7 @@ use super::far::{self, Far};
 use super::pipe::{ReceiptLines, listen};
 use super::run::Below;
 use crate::stream::frame::{FrameReader, FrameWriter};
-use crate::stream::{Blame, Fault, Inlet, Item, Outlet, Receipt, Sink, Source, Upward};
+use crate::stream::{Blame, Course, Fault, Inlet, Item, Outlet, Receipt, Sink, Source, Upward};
 use crate::wire::Link;
 use crate::wire::link::{HandleReader, HandleWriter};
 use crate::wire::message::{RECEIPTS_FROM_BELOW, RECEIPTS_UP, STDERR, STDIN, STDOUT};
@@ -60,6 +60,7 @@ struct Running {
     link: Link,
     out: FrameWriter<HandleWriter>,
     receipts: Below,
+    course: Course,
 }
 
 impl FarSink {
@@ -76,7 +77,7 @@ impl FarSink {
     }
 
     fn end(&mut self, up: &mut dyn Upward) -> Result<(), Fault> {
-        let Some(Running { link, out, receipts }) = self.running.take() else { return Ok(()) };
+        let Some(Running { link, out, receipts, .. }) = self.running.take() else { return Ok(()) };
         drop(out);
         while let Some(receipt) = receipts.last_ones()? {
             up.receipt(receipt)?;
@@ -88,16 +89,17 @@ impl FarSink {
 
 impl Sink for FarSink {
     fn item(&mut self, item: Item, up: &mut dyn Upward) -> Result<(), Fault> {
-        if matches!(item, Item::Begin(_)) {
+        if self.running.is_none() && matches!(item, Item::Begin(_)) {
             let link = call(&self.far)?;
             let out = FrameWriter::new(link.writer(STDIN));
             let receipts = listen(Some(link.reader(RECEIPTS_UP)));
-            self.running = Some(Running { link, out, receipts });
+            self.running = Some(Running { link, out, receipts, course: Course::new() });
         } else if self.running.is_none() && matches!(item, Item::Abort(_)) {
             return Ok(());
         }
-        let is_last = matches!(item, Item::End(_) | Item::Abort(_));
         let running = self.running()?;
+        running.course.note(&item);
+        let is_last = running.course.is_over();
         running.out.put(item).map_err(|fault| better_told(&running.link, fault))?;
         self.tick(Duration::ZERO, up)?;
         if is_last { self.end(up) } else { Ok(()) }
@@ -138,19 +140,19 @@ impl Source for FarSource {
             self.far.request.receipts_from_below.then(|| link.writer(RECEIPTS_FROM_BELOW));
         let link = self.link.insert(link);
         let mut frames = FrameReader::new(link.reader(STDOUT));
-        loop {
-            match frames.take().map_err(|fault| better_told(link, fault))? {
-                Item::Abort(abort) => {
+        let mut course = Course::new();
+        while !course.is_over() {
+            let item = frames.take().map_err(|fault| better_told(link, fault))?;
+            course.note(&item);
+            match item {
+                Item::Abort(abort) if course.is_over() => {
                     let fault = Fault::neighbour(format!("{} gave up: {}", abort.who, abort.why));
                     return Err(better_told(link, fault));
-                }
-                item @ Item::End(_) => {
-                    out.put(item)?;
-                    return Ok(0);
                 }
                 item => out.put(item)?,
             }
         }
+        Ok(0)
     }
 
     fn receipt(&mut self, receipt: Receipt, up: &mut dyn Upward) -> Result<(), Fault> {

@@ -15,6 +15,7 @@ use super::descriptors::{
     RECEIPTS_FROM_BELOW, RECEIPTS_UP, VERDICT, inherited, stream_in, stream_out,
 };
 use super::run::{self, Below, Part, Verdict};
+use super::{meeting, named};
 use crate::stream::frame::{FrameReader, FrameWriter};
 use crate::stream::{Blame, Fault, Inlet, Item, Patience, Receipt, Upward};
 
@@ -71,15 +72,21 @@ pub struct ReceiptLines<W: Write>(pub Option<W>);
 impl<W: Write> Upward for ReceiptLines<W> {
     fn receipt(&mut self, receipt: Receipt) -> Result<(), Fault> {
         let Some(file) = &mut self.0 else { return Ok(()) };
-        let mut line = serde_json::to_vec(&receipt)
-            .map_err(|e| Fault::never(Blame::Ours, format!("cannot write a receipt: {e}")))?;
-        line.push(b'\n');
+        let line = receipt_line(&receipt)?;
         let what = "cannot send a receipt";
         file.write_all(&line).map_err(|error| match error.kind() {
             ErrorKind::BrokenPipe => Fault::neighbour(format!("{what}: its reader is gone")),
             _ => Fault::host(what, &error),
         })
     }
+}
+
+/// A receipt as a line.
+pub(super) fn receipt_line(receipt: &Receipt) -> Result<Vec<u8>, Fault> {
+    let mut line = serde_json::to_vec(receipt)
+        .map_err(|e| Fault::never(Blame::Ours, format!("cannot write a receipt: {e}")))?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 /// The receipts that lines of JSON hold.
@@ -153,6 +160,16 @@ pub fn run(who: &str, part: Part, channels: Channels) -> Result<u64, Fault> {
         Part::Process(mut process) => {
             let mut inlet = PipeInlet::standard_input()?;
             run::process(who, &mut *process, &mut inlet, out()?, &listen(below), &mut up)
+        }
+        Part::Funnel(mut funnel, inputs) => {
+            let (mut hold, ups) = named::berths(&inputs)?;
+            let count = inputs.from.len();
+            meeting::funnel(who, &mut *funnel, &mut hold, count, out()?, &listen(below), ups)
+        }
+        Part::Tee(mut tee, outputs) => {
+            let mut inlet = PipeInlet::standard_input()?;
+            let (sides, receipts) = named::sides(&outputs)?;
+            meeting::tee(who, &mut *tee, &mut inlet, sides, &receipts, &mut up)
         }
         Part::Sink(mut sink) => run::sink(&mut *sink, &mut PipeInlet::standard_input()?, &mut up),
     }

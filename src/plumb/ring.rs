@@ -1,220 +1,88 @@
 //! The ring plumber: the components of a chain as threads of one process.
 //!
-//! Owns the edges between them, queues bounded in bytes that hand blocks over without copying, and the
-//! channels on which receipts go the other way. Same rules as on pipes: an edge that closes without an
-//! end is a fault at its reader, an edge without a reader is one at its writer, and a component that
-//! panics is a component that died. One [`Stop`] ends them all.
+//! Owns the joining of components by edges ([`edge`](super::edge)), and of chains by the [`Joints`]
+//! between them, with the channels on which receipts go the other way. A component that panics is a
+//! component that died. One [`Stop`] ends all of a chain.
 
-use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::run::{self, Below, Ended, Part};
-use crate::stream::{Blame, End, Fault, Inlet, Item, Outlet, Patience, Receipt, Upward};
+pub use super::edge::{EDGE_BYTES, Meter, RingInlet, RingOutlet, Stop, edge};
 
-/// Default bytes an edge holds before its writer waits.
-pub const EDGE_BYTES: usize = 16 * 1024 * 1024;
-/// What an item costs beside its bytes.
-const ITEM_BYTES: usize = 256;
+use super::berths::{Hold, hold};
+use super::edge::Closer;
+use super::meeting::{self, BelowSides, Side, Up};
+use super::run::{self, Below, Ended, Inputs, Part};
+use crate::stream::{Blame, Fault, Funnel, Receipt, Upward};
 
-/// Bytes that passed an edge, for whoever watches.
-#[derive(Clone, Default)]
-pub struct Meter(Arc<std::sync::atomic::AtomicU64>);
+type Told = Result<Receipt, Fault>;
 
-impl Meter {
-    /// Data bytes so far.
-    pub fn bytes(&self) -> u64 {
-        self.0.load(std::sync::atomic::Ordering::Relaxed)
-    }
+/// Receipts to a component that has one edge below it.
+struct ReceiptSender(Sender<Told>);
 
-    fn add(&self, bytes: u64) {
-        self.0.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
-    }
+/// Receipts to a tee, from below one of its sides.
+struct SideSender(usize, Sender<(usize, Told)>);
+
+fn ended_before() -> Fault {
+    Fault::neighbour("cannot send a receipt: the component above ended before its stream")
 }
-
-#[derive(Default)]
-struct Queue {
-    items: VecDeque<Item>,
-    bytes: usize,
-    writer_left: bool,
-    reader_left: bool,
-    /// Why everything is to end.
-    stopped: Option<String>,
-}
-
-struct Edge {
-    queue: Mutex<Queue>,
-    changed: Condvar,
-    limit: usize,
-}
-
-impl Edge {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tell(&self, change: impl FnOnce(&mut Queue)) {
-        change(&mut self.lock());
-        self.changed.notify_all();
-    }
-}
-
-fn cost(item: &Item) -> usize {
-    let bytes = match item {
-        Item::Data { block, .. } => block.len(),
-        Item::Mark(lines) => lines.len(),
-        Item::Begin(_) | Item::End(_) | Item::Abort(_) => 0,
-    };
-    bytes + ITEM_BYTES
-}
-
-fn stopped(why: &str) -> Fault {
-    Fault::later(Blame::Operator, format!("stopped: {why}"))
-}
-
-/// Makes an edge that holds up to `limit` bytes (and always one item).
-pub fn edge(limit: usize, meter: Meter) -> (RingOutlet, RingInlet) {
-    let edge = Edge { queue: Mutex::default(), changed: Condvar::new(), limit };
-    let edge = Arc::new(edge);
-    (RingOutlet { edge: edge.clone(), meter, bytes: 0 }, RingInlet { edge, next: 0 })
-}
-
-/// The end of an edge where items go in.
-pub struct RingOutlet {
-    edge: Arc<Edge>,
-    meter: Meter,
-    bytes: u64,
-}
-
-impl Outlet for RingOutlet {
-    fn put(&mut self, mut item: Item) -> Result<(), Fault> {
-        match &mut item {
-            Item::Data { block, .. } => {
-                self.bytes += block.len() as u64;
-                self.meter.add(block.len() as u64);
-            }
-            // As a reader of frames would count them.
-            Item::End(End { bytes, .. }) => *bytes = self.bytes,
-            Item::Begin(_) | Item::Mark(_) | Item::Abort(_) => {}
-        }
-        let cost = cost(&item);
-        let mut queue = self.edge.lock();
-        loop {
-            if let Some(why) = &queue.stopped {
-                return Err(stopped(why));
-            }
-            if queue.reader_left {
-                return Err(Fault::neighbour("cannot write the stream: its reader is gone"));
-            }
-            if queue.items.is_empty() || queue.bytes + cost <= self.edge.limit {
-                break;
-            }
-            queue = self.edge.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
-        queue.bytes += cost;
-        queue.items.push_back(item);
-        drop(queue);
-        self.edge.changed.notify_all();
-        Ok(())
-    }
-}
-
-impl Drop for RingOutlet {
-    fn drop(&mut self) {
-        self.edge.tell(|queue| queue.writer_left = true);
-    }
-}
-
-/// The end of an edge where items come out.
-pub struct RingInlet {
-    edge: Arc<Edge>,
-    next: u64,
-}
-
-impl RingInlet {
-    fn next_by(&mut self, deadline: Option<Instant>) -> Result<Option<Item>, Fault> {
-        let mut queue = self.edge.lock();
-        loop {
-            if let Some(why) = &queue.stopped {
-                return Err(stopped(why));
-            }
-            if let Some(item) = queue.items.pop_front() {
-                queue.bytes -= cost(&item);
-                drop(queue);
-                self.edge.changed.notify_all();
-                if let Item::Data { offset, block } = &item {
-                    self.next = offset + block.len() as u64;
-                }
-                return Ok(Some(item));
-            }
-            if queue.writer_left {
-                return Err(Fault::neighbour(format!(
-                    "the stream is cut after byte {}: its writer left without an end",
-                    self.next
-                )));
-            }
-            let wait = match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
-                Some(Duration::ZERO) => return Ok(None),
-                Some(left) => left,
-                None => Duration::MAX,
-            };
-            let waited = self.edge.changed.wait_timeout(queue, wait);
-            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-}
-
-impl Inlet for RingInlet {
-    fn take(&mut self) -> Result<Item, Fault> {
-        loop {
-            if let Some(item) = self.next_by(None)? {
-                return Ok(item);
-            }
-        }
-    }
-}
-
-impl Patience for RingInlet {
-    fn take_within(&mut self, limit: Duration) -> Result<Option<Item>, Fault> {
-        self.next_by(Some(Instant::now() + limit))
-    }
-}
-
-impl Drop for RingInlet {
-    fn drop(&mut self) {
-        // What nobody will read goes home now.
-        self.edge.tell(|queue| {
-            queue.reader_left = true;
-            queue.items.clear();
-            queue.bytes = 0;
-        });
-    }
-}
-
-/// Ends a running chain: every component fails at its next item, and a sink then hears an abort.
-#[derive(Clone)]
-pub struct Stop(Vec<Arc<Edge>>);
-
-impl Stop {
-    /// Stops all of it, for this reason. The first reason counts.
-    pub fn stop(&self, why: &str) {
-        for edge in &self.0 {
-            edge.tell(|queue| {
-                queue.stopped.get_or_insert_with(|| why.to_owned());
-            });
-        }
-    }
-}
-
-struct ReceiptSender(Sender<Result<Receipt, Fault>>);
 
 impl Upward for ReceiptSender {
     fn receipt(&mut self, receipt: Receipt) -> Result<(), Fault> {
-        self.0.send(Ok(receipt)).map_err(|_| {
-            Fault::neighbour("cannot send a receipt: the component above ended before its stream")
-        })
+        self.0.send(Ok(receipt)).map_err(|_| ended_before())
+    }
+}
+
+impl Upward for SideSender {
+    fn receipt(&mut self, receipt: Receipt) -> Result<(), Fault> {
+        self.1.send((self.0, Ok(receipt))).map_err(|_| ended_before())
+    }
+}
+
+/// What is below a chain that flows into others.
+enum BelowChain {
+    /// One edge.
+    One(Receiver<Told>),
+    /// The sides of a tee.
+    Sides(BelowSides),
+}
+
+/// How a chain is joined to others: what flows into it, and where it flows.
+#[derive(Default)]
+pub struct Joints {
+    inlets: Vec<RingInlet>,
+    ups: Vec<Up>,
+    outlets: Vec<RingOutlet>,
+    below: Option<BelowChain>,
+}
+
+impl Joints {
+    /// A chain into which nothing flows; the receipts for its source's stream go to `up`.
+    pub fn source(up: impl Upward + Send + 'static) -> Joints {
+        Joints { ups: vec![Box::new(up)], ..Joints::default() }
+    }
+
+    /// Lets `from` flow into `to` by an edge of `limit` bytes.
+    pub fn flow(from: &mut Joints, to: &mut Joints, limit: usize) {
+        let (put, take) = edge(limit, Meter::default());
+        let (sender, receiver) = channel();
+        from.outlets.push(put);
+        from.below = Some(BelowChain::One(receiver));
+        to.inlets.push(take);
+        to.ups.push(Box::new(ReceiptSender(sender)));
+    }
+
+    /// Lets a chain that ends in a tee flow into these, by edges of `limit` bytes.
+    pub fn part(from: &mut Joints, to: &mut [&mut Joints], limit: usize) {
+        let (sender, receiver) = channel();
+        for (side, to) in to.iter_mut().enumerate() {
+            let (put, take) = edge(limit, Meter::default());
+            from.outlets.push(put);
+            to.inlets.push(take);
+            to.ups.push(Box::new(SideSender(side, sender.clone())));
+        }
+        from.below = Some(BelowChain::Sides(receiver));
     }
 }
 
@@ -234,24 +102,36 @@ impl Ring {
         meter: Meter,
         up: impl Upward + Send + 'static,
     ) -> Result<Ring, Fault> {
+        Ring::start_joined(parts, limit, meter, Joints::source(up))
+    }
+
+    /// Starts a chain that may be joined to others.
+    pub fn start_joined(
+        parts: Vec<(String, Part)>,
+        limit: usize,
+        meter: Meter,
+        joints: Joints,
+    ) -> Result<Ring, Fault> {
         let (finished, ended) = channel();
-        let mut ring = Ring { threads: Vec::new(), ended, stop: Stop(Vec::new()) };
-        let mut up: Option<Box<dyn Upward + Send>> = Some(Box::new(up));
-        let mut inlet: Option<RingInlet> = None;
+        let mut ring = Ring { threads: Vec::new(), ended, stop: Stop::default() };
         let last = parts.len().saturating_sub(1);
+        let Joints { mut inlets, mut ups, outlets, below } = joints;
+        let mut end = Some((outlets, below));
         let mut meter = Some(meter);
         for (at, (who, part)) in parts.into_iter().enumerate() {
-            let (mut outlet, mut next, mut below, mut from_below) = (None, None, None, None);
+            let mut ends = PartEnds { inlets, ups, ..PartEnds::default() };
+            (inlets, ups) = (Vec::new(), Vec::new());
             if at < last {
                 let (put, take) = edge(limit, meter.take().unwrap_or_default());
-                ring.stop.0.push(put.edge.clone());
-                (outlet, next) = (Some(put), Some(take));
                 let (sender, receiver) = channel();
-                (below, from_below) = (Some(Below(receiver)), Some(sender));
+                (ends.outlets, ends.below) = (vec![put], Some(BelowChain::One(receiver)));
+                inlets.push(take);
+                ups.push(Box::new(ReceiptSender(sender)));
+            } else {
+                (ends.outlets, ends.below) = end.take().unwrap_or_default();
             }
-            let work = work(&who, part, inlet.take(), outlet, below, up.take())?;
-            inlet = next;
-            up = from_below.map(|sender| Box::new(ReceiptSender(sender)) as Box<_>);
+            ends.outlets.iter().for_each(|outlet| ring.stop.edge(outlet));
+            let work = work(&who, part, ends, &mut ring.stop)?;
             let report = Report { at, finished: finished.clone(), result: None };
             let thread = std::thread::Builder::new().name(who.clone());
             let thread = thread.spawn(move || report.of(work));
@@ -319,29 +199,133 @@ impl Drop for Report {
 
 type Work = Box<dyn FnOnce() -> Result<u64, Fault> + Send>;
 
-fn work(
-    who: &str,
-    part: Part,
-    inlet: Option<RingInlet>,
-    outlet: Option<RingOutlet>,
-    below: Option<Below>,
-    up: Option<Box<dyn Upward + Send>>,
-) -> Result<Work, Fault> {
+/// What a component stands between.
+#[derive(Default)]
+struct PartEnds {
+    inlets: Vec<RingInlet>,
+    ups: Vec<Up>,
+    outlets: Vec<RingOutlet>,
+    below: Option<BelowChain>,
+}
+
+fn work(who: &str, part: Part, ends: PartEnds, stop: &mut Stop) -> Result<Work, Fault> {
     let name = who.to_owned();
-    match (part, inlet, outlet, below, up) {
-        (Part::Source(mut source), None, Some(out), Some(below), Some(mut up)) => {
+    let part = match part {
+        Part::Funnel(funnel, inputs) => return work_of_funnel(name, funnel, &inputs, ends, stop),
+        other => other,
+    };
+    let PartEnds { mut inlets, mut ups, mut outlets, below } = ends;
+    let (ins, outs) = (inlets.len(), outlets.len());
+    let up = ups.pop().filter(|_| ups.is_empty());
+    match (part, inlets.pop(), outlets.pop(), below, up) {
+        (
+            Part::Tee(mut tee, _),
+            Some(mut inlet),
+            Some(last),
+            Some(BelowChain::Sides(below)),
+            Some(mut up),
+        ) if ins == 1 => {
+            let sides = outlets.into_iter().chain([last]).map(|o| Box::new(o) as Box<dyn Side>);
+            let sides = sides.collect();
+            Ok(Box::new(move || {
+                meeting::tee(&name, &mut *tee, &mut inlet, sides, &below, &mut *up)
+            }))
+        }
+        (Part::Source(mut source), None, Some(out), Some(BelowChain::One(below)), Some(mut up))
+            if outs == 1 =>
+        {
+            let below = Below(below);
             Ok(Box::new(move || run::source(&name, &mut *source, out, &below, &mut *up)))
         }
-        (Part::Process(mut process), Some(mut inlet), Some(out), Some(below), Some(mut up)) => {
+        (
+            Part::Process(mut process),
+            Some(mut inlet),
+            Some(out),
+            Some(BelowChain::One(below)),
+            Some(mut up),
+        ) if (ins, outs) == (1, 1) => {
+            let below = Below(below);
             Ok(Box::new(move || {
                 run::process(&name, &mut *process, &mut inlet, out, &below, &mut *up)
             }))
         }
-        (Part::Sink(mut sink), Some(mut inlet), None, None, Some(mut up)) => {
+        (Part::Sink(mut sink), Some(mut inlet), None, None, Some(mut up)) if ins == 1 => {
             Ok(Box::new(move || run::sink(&mut *sink, &mut inlet, &mut *up)))
         }
-        _ => Err(Fault::usage(format!(
-            "{who} stands where it cannot: a chain is a source, processors and a sink"
-        ))),
+        _ => Err(misplaced(who)),
+    }
+}
+
+fn misplaced(who: &str) -> Fault {
+    Fault::usage(format!(
+        "{who} stands where it cannot: a chain is a source, processors and a sink, or flows into another"
+    ))
+}
+
+fn work_of_funnel(
+    name: String,
+    mut funnel: Box<dyn Funnel + Send>,
+    inputs: &Inputs,
+    ends: PartEnds,
+    stop: &mut Stop,
+) -> Result<Work, Fault> {
+    let PartEnds { inlets, ups, mut outlets, below } = ends;
+    let (Some(out), true, Some(BelowChain::One(below))) =
+        (outlets.pop(), outlets.is_empty() && !inlets.is_empty(), below)
+    else {
+        return Err(misplaced(&name));
+    };
+    let count = inlets.len();
+    let (fillers, hold) = berths(inputs, inlets)?;
+    stop.hold(hold.stop());
+    let below = Below(below);
+    Ok(Box::new(move || {
+        // The hold goes before those who fill it, however the funnel ends.
+        let _fillers = fillers;
+        let mut hold = hold;
+        meeting::funnel(&name, &mut *funnel, &mut hold, count, out, &below, ups)
+    }))
+}
+
+/// The threads that fill berths from edges.
+#[derive(Default)]
+struct Fillers {
+    closers: Vec<Closer>,
+    threads: Vec<JoinHandle<bool>>,
+}
+
+impl Drop for Fillers {
+    /// None waits for what comes once its edge is closed.
+    fn drop(&mut self) {
+        self.closers.iter().for_each(Closer::close);
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::debug!("a filler panicked");
+            }
+        }
+    }
+}
+
+/// Berths, each filled from an edge by a thread.
+fn berths(inputs: &Inputs, inlets: Vec<RingInlet>) -> Result<(Fillers, Hold), Fault> {
+    let limit = (inputs.memory_bytes / inlets.len()).max(EDGE_BYTES / 4);
+    let (hold, fillers) = hold(inlets.len(), limit, inlets.len());
+    let mut running = Fillers::default();
+    for (filler, mut inlet) in fillers.into_iter().zip(inlets) {
+        running.closers.push(inlet.closer());
+        let thread = std::thread::Builder::new().name("fun_mux filler".into());
+        let filled = thread.spawn(move || filler.fill(&mut inlet));
+        running.threads.push(filled.map_err(|e| Fault::host("cannot start a thread", &e))?);
+    }
+    Ok((running, hold))
+}
+
+impl Side for RingOutlet {
+    fn settle(&mut self) -> Result<(), Fault> {
+        RingOutlet::settle(self)
+    }
+
+    fn close(self: Box<Self>) -> Result<(), Fault> {
+        Ok(())
     }
 }

@@ -4,24 +4,54 @@
 //! the component; what a component leaves behind when it gives up; and the clock, of which components
 //! have none. Knows nothing of descriptors and threads.
 
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use crate::stream::{
-    Abort, Blame, Fault, Item, Outlet, Patience, Process, Receipt, Sink, Source, Upward,
+    Abort, Blame, Course, Fault, Funnel, Item, Outlet, Patience, Process, Receipt, Sink, Source,
+    Tee, Upward,
 };
 
 /// How often a component is told the time, also when nothing comes.
-const TICK: Duration = Duration::from_secs(1);
+pub(super) const TICK: Duration = Duration::from_secs(1);
 
 /// A component that is ready to run.
 pub enum Part {
+    /// Joins several streams on one edge.
+    Funnel(Box<dyn Funnel + Send>, Inputs),
+    /// Parts or doubles what comes on one edge.
+    Tee(Box<dyn Tee + Send>, Outputs),
     /// Makes a stream.
     Source(Box<dyn Source + Send>),
     /// Changes or watches one.
     Process(Box<dyn Process + Send>),
     /// Keeps one.
     Sink(Box<dyn Sink + Send>),
+}
+
+/// What a funnel's inputs are. Where a plumber joins components itself there are no paths.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    /// Named pipes or files with stream frames.
+    pub from: Vec<PathBuf>,
+    /// Where receipts for each go, in the same order.
+    pub up: Vec<PathBuf>,
+    /// Bytes that may wait at all inputs together.
+    pub memory_bytes: usize,
+    /// How many streams come, if not one at each input.
+    pub streams: Option<usize>,
+}
+
+/// What a tee's outputs are, likewise.
+#[derive(Debug, Clone, Default)]
+pub struct Outputs {
+    /// Named pipes or files for stream frames.
+    pub to: Vec<PathBuf>,
+    /// Where receipts for each come from, in the same order.
+    pub below: Vec<PathBuf>,
+    /// Bytes that may wait at all outputs together.
+    pub memory_bytes: usize,
 }
 
 /// How a component ended: how many things it left out, or why it gave up.
@@ -39,6 +69,11 @@ pub struct Ended {
 /// The verdict on one that had to be made to end.
 pub fn late() -> Verdict {
     Err(Fault::neighbour("did not end by itself when the others had"))
+}
+
+/// The fault of one that was asked to end: merely what follows from why it was asked.
+pub(super) fn stopped(why: &str) -> Fault {
+    Fault::neighbour(format!("stopped: {why}"))
 }
 
 /// The fault that brought the others about: the first, along the chain, that is not merely a neighbour's
@@ -84,7 +119,35 @@ impl Outlet for Through<'_> {
     }
 }
 
-fn upstream_gave_up(abort: &Abort) -> Fault {
+/// An outlet that knows what passed it: on an edge where streams take turns, the abort left behind is
+/// the edge's own, not that of the stream whose turn it is.
+pub(super) struct Followed<'a> {
+    out: &'a mut dyn Outlet,
+    course: Course,
+}
+
+impl<'a> Followed<'a> {
+    pub(super) fn new(out: &'a mut dyn Outlet) -> Followed<'a> {
+        Followed { out, course: Course::new() }
+    }
+
+    pub(super) fn leave_abort(&mut self, who: &str, fault: &Fault) {
+        let own = self.course.mux().filter(|_| self.course.turn().is_some());
+        if let Some(Err(error)) = own.map(|edge| self.out.put(Item::Turn(edge))) {
+            tracing::debug!(%error, "nobody reads our abort");
+        }
+        leave_abort(self.out, who, fault);
+    }
+}
+
+impl Outlet for Followed<'_> {
+    fn put(&mut self, item: Item) -> Result<(), Fault> {
+        self.course.note(&item);
+        self.out.put(item)
+    }
+}
+
+pub(super) fn upstream_gave_up(abort: &Abort) -> Fault {
     Fault::neighbour(format!("{} gave up: {}", abort.who, abort.why))
 }
 
@@ -96,7 +159,9 @@ pub fn source(
     below: &Below,
     up: &mut dyn Upward,
 ) -> Result<u64, Fault> {
-    let skipped = source.run(&mut out).inspect_err(|fault| leave_abort(&mut out, who, fault))?;
+    let mut followed = Followed::new(&mut out);
+    let run = source.run(&mut followed);
+    let skipped = run.inspect_err(|fault| followed.leave_abort(who, fault))?;
     drop(out);
     while let Some(receipt) = below.last_ones()? {
         source.receipt(receipt, up)?;
@@ -150,11 +215,15 @@ pub fn sink(
     inlet: &mut dyn Patience,
     up: &mut dyn Upward,
 ) -> Result<u64, Fault> {
-    let feed = drain(sink, inlet, up);
+    let mut course = Course::new();
+    let feed = drain(sink, inlet, &mut course, up);
     if let Err(fault) = &feed {
         let abort = Abort { who: "upstream".into(), why: fault.to_string() };
+        // It concerns all that is under way, not only the stream whose turn it is.
+        let own = course.turn().and(course.mux()).map(Item::Turn);
+        let mut items = own.into_iter().chain([Item::Abort(abort)]);
         // The first fault is the one to report; clearing up is the sink's best effort.
-        if let Err(error) = sink.item(Item::Abort(abort), up) {
+        if let Err(error) = items.try_for_each(|item| sink.item(item, up)) {
             tracing::debug!(%error, "clearing up after a fault");
         }
     }
@@ -162,7 +231,12 @@ pub fn sink(
     sink.finish()
 }
 
-fn drain(sink: &mut dyn Sink, inlet: &mut dyn Patience, up: &mut dyn Upward) -> Result<(), Fault> {
+fn drain(
+    sink: &mut dyn Sink,
+    inlet: &mut dyn Patience,
+    course: &mut Course,
+    up: &mut dyn Upward,
+) -> Result<(), Fault> {
     let (start, mut told) = (Instant::now(), Duration::ZERO);
     loop {
         let item = inlet.take_within(TICK)?;
@@ -171,11 +245,12 @@ fn drain(sink: &mut dyn Sink, inlet: &mut dyn Patience, up: &mut dyn Upward) -> 
             told = now;
             sink.tick(now, up)?;
         }
+        let Some(item) = item else { continue };
+        course.note(&item);
         match item {
-            None => {}
-            Some(Item::Abort(abort)) => return Err(upstream_gave_up(&abort)),
-            Some(item @ Item::End(_)) => return sink.item(item, up),
-            Some(item) => sink.item(item, up)?,
+            Item::Abort(abort) if course.is_over() => return Err(upstream_gave_up(&abort)),
+            item if course.is_over() => return sink.item(item, up),
+            item => sink.item(item, up)?,
         }
     }
 }

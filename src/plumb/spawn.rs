@@ -13,13 +13,14 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use command_fds::{CommandFdExt, FdMapping};
+use command_fds::CommandFdExt;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::descriptors::{RECEIPTS_FROM_BELOW, RECEIPTS_UP, VERDICT};
 use super::run::{Ended, Verdict, late};
+use super::said::Said;
+use super::wires::Wires;
 use crate::stream::{Blame, Fault};
 
 /// One component with its arguments: `["src_tape", "--drive", …]`.
@@ -69,10 +70,38 @@ struct Running {
     verdict: PipeReader,
 }
 
+/// How a chain is joined to others, by pipes: data into it and receipts out of it at its head, data out
+/// of it and receipts into it at its foot.
+#[derive(Default)]
+pub struct Joints {
+    /// Before each line of what its components say; nothing: they say it themselves.
+    label: Option<String>,
+    heads: Vec<(PipeReader, PipeWriter)>,
+    feet: Vec<(PipeWriter, PipeReader)>,
+}
+
+impl Joints {
+    /// Joined to nothing yet; what its components say has this before it.
+    pub fn labelled(label: String) -> Joints {
+        Joints { label: Some(label), ..Joints::default() }
+    }
+
+    /// Lets `from` flow into `to`.
+    pub fn flow(from: &mut Joints, to: &mut Joints) -> Result<(), Fault> {
+        let no_pipe = |e: io::Error| Fault::host("cannot make a pipe", &e);
+        let (data, give) = io::pipe().map_err(no_pipe)?;
+        let (receipts, tell) = io::pipe().map_err(no_pipe)?;
+        from.feet.push((give, receipts));
+        to.heads.push((data, tell));
+        Ok(())
+    }
+}
+
 /// A chain that runs.
 pub struct Chain {
     children: Vec<Running>,
     receipts: Option<PipeReader>,
+    said: Said,
 }
 
 /// Asks a chain to end, by its source: those below then see their edge cut and clear up.
@@ -103,8 +132,20 @@ impl Chain {
         receipts: bool,
         ends: Ends,
     ) -> Result<Chain, Fault> {
-        let mut chain = Chain { children: Vec::new(), receipts: None };
-        match chain.start_all(program, steps, receipts, ends) {
+        Chain::start_joined(program, steps, receipts, ends, Joints::default())
+    }
+
+    /// As [`start_as`](Chain::start_as), joined to other chains.
+    pub fn start_joined(
+        program: &Path,
+        steps: &[Step],
+        receipts: bool,
+        ends: Ends,
+        joints: Joints,
+    ) -> Result<Chain, Fault> {
+        let said = Said::new(joints.label.clone());
+        let mut chain = Chain { children: Vec::new(), receipts: None, said };
+        match chain.start_all(program, steps, receipts, ends, joints) {
             Ok(()) => Ok(chain),
             // Dropping the chain closes its pipes and ends those that were started.
             Err(error) => Err(Fault::host(format!("cannot start {}", as_shell(steps)), &error)),
@@ -117,48 +158,57 @@ impl Chain {
         steps: &[Step],
         receipts: bool,
         ends: Ends,
+        joints: Joints,
     ) -> io::Result<()> {
         let outer = || match ends {
             Ends::Closed => Stdio::null(),
             Ends::Ours => Stdio::inherit(),
         };
-        let mut input = outer();
-        let mut up: Option<PipeWriter> = None;
-        if receipts {
+        let mut next = Wires::head(joints.heads, outer());
+        if receipts && next.up.is_none() && next.named.is_empty() {
             let (reader, writer) = io::pipe()?;
-            (self.receipts, up) = (Some(reader), Some(writer));
+            (self.receipts, next.up) = (Some(reader), Some(writer.into()));
         }
+        let mut feet = Some(joints.feet);
         for (at, step) in steps.iter().enumerate() {
-            let last = at + 1 == steps.len();
-            let mut command = Command::new(program);
-            command.args(step).stdin(std::mem::replace(&mut input, Stdio::null()));
-            let (verdict, told) = io::pipe()?;
-            let mut mappings = vec![FdMapping { parent_fd: told.into(), child_fd: VERDICT }];
-            if let Some(up) = up.take() {
-                mappings.push(FdMapping { parent_fd: OwnedFd::from(up), child_fd: RECEIPTS_UP });
-            }
-            if last {
-                command.stdout(outer());
+            let mut wires = std::mem::take(&mut next);
+            if at + 1 == steps.len() {
+                wires.foot(feet.take().unwrap_or_default(), receipts, outer);
             } else {
                 let (reader, writer) = io::pipe()?;
-                command.stdout(writer);
-                input = reader.into();
+                (wires.stdout, next.stdin) = (Some(writer.into()), Some(reader.into()));
                 if receipts {
                     let (reader, writer) = io::pipe()?;
-                    let parent_fd = OwnedFd::from(reader);
-                    mappings.push(FdMapping { parent_fd, child_fd: RECEIPTS_FROM_BELOW });
-                    up = Some(writer);
+                    (wires.below, next.up) = (Some(reader.into()), Some(writer.into()));
                 }
             }
-            let mapped = command.fd_mappings(mappings);
-            mapped.map_err(|e| io::Error::other(e.to_string()))?;
-            let who = step.first().map(|name| name.to_string_lossy().into_owned());
-            let who = who.unwrap_or_default();
-            let child = command.spawn()?;
-            let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
-            self.children.push(Running { who, child, pidfd, verdict });
-            // The command holds our ends of the pipes; it goes here, so that they close.
+            self.spawn(program, step, wires, receipts)?;
+            // The command holds our ends of the pipes; it goes there, so that they close.
         }
+        Ok(())
+    }
+
+    fn spawn(
+        &mut self,
+        program: &Path,
+        step: &Step,
+        wires: Wires,
+        receipts: bool,
+    ) -> io::Result<()> {
+        let who = step.first().map(|name| name.to_string_lossy().into_owned());
+        let who = who.unwrap_or_default();
+        let mut command = Command::new(program);
+        let (verdict, told) = io::pipe()?;
+        command.args(step);
+        let mappings = wires.connect(&mut command, told, receipts);
+        let said = self.said.pipe(&mut command)?;
+        let mapped = command.fd_mappings(mappings);
+        mapped.map_err(|e| io::Error::other(e.to_string()))?;
+        let child = command.spawn()?;
+        drop(command);
+        self.said.follow(said, &who);
+        let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
+        self.children.push(Running { who, child, pidfd, verdict });
         Ok(())
     }
 
@@ -201,6 +251,7 @@ impl Chain {
                 deadline = Some(Instant::now() + grace);
             }
         }
+        self.said.wait();
         let names = self.children.drain(..).map(|running| running.who);
         let verdicts = verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(late));
         Ok(names.zip(verdicts).map(|(who, verdict)| Ended { who, verdict }).collect())

@@ -139,6 +139,11 @@ impl Block {
         self.end - self.start
     }
 
+    /// Bytes of memory it takes, held or not.
+    pub fn footprint(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// True when no byte is held.
     pub fn is_empty(&self) -> bool {
         self.end == self.start

@@ -2,11 +2,12 @@
 //!
 //! Owns the traits between a component and its plumber. A component is a plain value: it holds no
 //! descriptor, thread or clock. Sources push; processors and sinks are fed one item at a time, so
-//! any split of the input must give the same output.
+//! any split of the input must give the same output. A funnel is fed from several berths and says which
+//! one it wants; a tee puts to several sides.
 
 use std::time::Duration;
 
-use super::{Fault, Item, Receipt};
+use super::{Fault, Item, Receipt, StreamId};
 
 /// Where items come from. An edge that closes without `End` or `Abort` is a fault.
 pub trait Inlet {
@@ -83,4 +84,77 @@ pub trait Sink {
     fn finish(&mut self) -> Result<u64, Fault> {
         Ok(0)
     }
+}
+
+/// What lies at one berth of a funnel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Items.
+    pub items: usize,
+    /// Data bytes in them.
+    pub bytes: u64,
+    /// Its writer waits for us: no more fits.
+    pub is_full: bool,
+    /// The end of a stream lies there: no more of it will come.
+    pub has_end: bool,
+}
+
+/// Where the items for a funnel lie until it takes them.
+pub trait Berths {
+    /// Tells what lies at each, into `waiting`; blocks for at most `limit` while there is nothing.
+    /// False once nothing will come any more.
+    fn look(&mut self, limit: Duration, waiting: &mut Vec<Waiting>) -> Result<bool, Fault>;
+
+    /// The next item of a berth where one lies. A fault is the end of its stream, not of the funnel.
+    fn take(&mut self, berth: usize) -> Result<Item, Fault>;
+}
+
+/// Joins streams. Makes one edge of them, as a source does.
+pub trait Funnel {
+    /// The edge begins; so many berths there are.
+    fn begin(&mut self, berths: usize, out: &mut dyn Outlet) -> Result<(), Fault>;
+
+    /// From which berth to take now; none if nothing lies at any.
+    fn choose(&mut self, waiting: &[Waiting]) -> Option<usize>;
+
+    /// Takes an item of a berth, or hears why its stream broke off.
+    fn item(
+        &mut self,
+        berth: usize,
+        item: Result<Item, Fault>,
+        out: &mut dyn Outlet,
+    ) -> Result<(), Fault>;
+
+    /// The berth a stream came from: its receipts go there.
+    fn berth_of(&self, stream: StreamId) -> Option<usize>;
+
+    /// Nothing will come any more: the edge ends. Returns how many streams were left out (each named
+    /// on stderr).
+    fn end(&mut self, out: &mut dyn Outlet) -> Result<u64, Fault>;
+}
+
+/// Where the items of a tee go.
+pub trait Sides {
+    /// Hands an item to one side; blocks while that is full. A fault is the end of the side, which is
+    /// not to be used again.
+    fn put(&mut self, side: usize, item: Item) -> Result<(), Fault>;
+
+    /// Waits until a side has taken all that was put to it. Where that is a pipe, it may still lie there.
+    fn settle(&mut self, side: usize) -> Result<(), Fault>;
+}
+
+/// Parts or doubles what comes on one edge.
+pub trait Tee {
+    /// Takes one item. As a processor does, sees `Begin` first and `End` last or never.
+    fn item(&mut self, item: Item, sides: &mut dyn Sides) -> Result<(), Fault>;
+
+    /// Takes a receipt from below one side.
+    fn receipt(&mut self, side: usize, receipt: Receipt, up: &mut dyn Upward) -> Result<(), Fault>;
+
+    /// Hears that a side ended with a fault after all was put. The fault it returns ends the tee.
+    fn lost(&mut self, side: usize, fault: Fault) -> Result<(), Fault>;
+
+    /// Called once when all sides have taken everything and every receipt has arrived. Returns how
+    /// many things were left out (each named on stderr).
+    fn finish(&mut self) -> Result<u64, Fault>;
 }

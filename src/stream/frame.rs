@@ -4,14 +4,14 @@
 //!
 //! ```text
 //!  0  4  magic      "tpf1"
-//!  4  1  kind       1 begin, 2 data, 3 mark, 4 end, 5 abort
+//!  4  1  kind       1 begin, 2 data, 3 mark, 4 end, 5 abort, 6 turn
 //!  5  3  zero
-//!  8  8  offset     data: stream offset; end: data bytes carried; otherwise 0
+//!  8  8  offset     data: stream offset; end: data bytes it ends; otherwise 0
 //! 16  4  length     bytes that follow, at most 1 MiB
 //! 20  4  checksum   CRC-32C over the 20 bytes before it and the bytes that follow
 //! ```
 //!
-//! An `end` carries, beside the count, a BLAKE3 digest over all headers before it; as each header
+//! A `turn` carries the 16 bytes of a stream's identity. An `end` carries, beside the count, a BLAKE3 digest over all headers before it; as each header
 //! holds the checksum of its bytes, a frame lost, doubled or out of order is found.
 
 use std::io::{ErrorKind, Read, Write};
@@ -19,7 +19,7 @@ use std::io::{ErrorKind, Read, Write};
 use serde::{Deserialize, Serialize};
 
 use super::block::{BLOCK_BYTES, BLOCK_BYTES_MAX, Pool};
-use super::{Abort, Begin, End, Fault, Inlet, Item, Outlet};
+use super::{Abort, Begin, Course, End, Fault, Inlet, Item, Outlet, StreamId};
 
 const MAGIC: [u8; 4] = *b"tpf1";
 const HEADER_BYTES: usize = 24;
@@ -31,11 +31,12 @@ enum Kind {
     Mark = 3,
     End = 4,
     Abort = 5,
+    Turn = 6,
 }
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Kind> {
-        [Kind::Begin, Kind::Data, Kind::Mark, Kind::End, Kind::Abort]
+        [Kind::Begin, Kind::Data, Kind::Mark, Kind::End, Kind::Abort, Kind::Turn]
             .into_iter()
             .find(|&kind| kind as u8 == byte)
     }
@@ -93,13 +94,13 @@ struct EndWire {
 pub struct FrameWriter<W: Write> {
     to: W,
     chain: blake3::Hasher,
-    bytes: u64,
+    course: Course,
 }
 
 impl<W: Write> FrameWriter<W> {
     /// Frames onto `to`, which should not buffer: each frame is one write.
     pub fn new(to: W) -> FrameWriter<W> {
-        FrameWriter { to, chain: blake3::Hasher::new(), bytes: 0 }
+        FrameWriter { to, chain: blake3::Hasher::new(), course: Course::new() }
     }
 
     /// What the frames go onto.
@@ -149,13 +150,14 @@ fn write_all(to: &mut impl Write, frame: &[u8]) -> Result<(), Fault> {
 
 impl<W: Write> Outlet for FrameWriter<W> {
     fn put(&mut self, item: Item) -> Result<(), Fault> {
+        let ended_bytes = self.course.bytes();
+        self.course.note(&item);
         match item {
             Item::Begin(begin) if begin.heads.is_empty() => self.send_coded(Kind::Begin, 0, &begin),
             Item::Begin(begin) => self.send_coded(Kind::Begin, 0, &(&begin, &begin.heads)),
             Item::Data { offset, mut block } => {
                 let header = Header::encode(Kind::Data, offset, block.data());
                 self.chain.update(&header);
-                self.bytes += block.len() as u64;
                 write_all(&mut self.to, block.with_header(header))
             }
             Item::Mark(lines) => {
@@ -163,9 +165,10 @@ impl<W: Write> Outlet for FrameWriter<W> {
             }
             Item::End(end) => {
                 let chain = *self.chain.finalize().as_bytes();
-                self.send_coded(Kind::End, self.bytes, &EndWire { skipped: end.skipped, chain })
+                self.send_coded(Kind::End, ended_bytes, &EndWire { skipped: end.skipped, chain })
             }
             Item::Abort(abort) => self.send_coded(Kind::Abort, 0, &abort),
+            Item::Turn(id) => self.send(Kind::Turn, 0, id.0.as_bytes()),
         }
     }
 }
@@ -190,17 +193,7 @@ pub struct FrameReader<R: Read> {
     from: R,
     pool: Pool,
     chain: blake3::Hasher,
-    bytes: u64,
-    next: u64,
-    state: State,
-    partial: bool,
-}
-
-#[derive(PartialEq, Eq)]
-enum State {
-    Start,
-    Running,
-    Over,
+    course: Course,
 }
 
 impl<R: Read> FrameReader<R> {
@@ -211,22 +204,17 @@ impl<R: Read> FrameReader<R> {
 
     /// Frames from `from`, their data in blocks of `pool` (larger frames in blocks of their own).
     pub fn with_pool(from: R, pool: Pool) -> FrameReader<R> {
-        let chain = blake3::Hasher::new();
-        FrameReader { from, pool, chain, bytes: 0, next: 0, state: State::Start, partial: false }
+        FrameReader { from, pool, chain: blake3::Hasher::new(), course: Course::new() }
     }
 
     fn header(&mut self) -> Result<Header, Fault> {
         let mut bytes = [0; HEADER_BYTES];
-        read_whole(&mut self.from, &mut bytes, self.next)?;
-        let header = Header::decode(&bytes).map_err(|e| self.damaged(&e))?;
-        if header.kind != Kind::End {
-            self.chain.update(&bytes);
-        }
-        Ok(header)
+        read_whole(&mut self.from, &mut bytes, self.course.next())?;
+        Header::decode(&bytes).map_err(|e| self.damaged(&e))
     }
 
     fn damaged(&self, what: &str) -> Fault {
-        Fault::stream(format!("the stream is damaged after byte {}: {what}", self.next))
+        Fault::stream(format!("the stream is damaged after byte {}: {what}", self.course.next()))
     }
 
     fn payload(&mut self, header: &Header) -> Result<super::Block, Fault> {
@@ -234,7 +222,7 @@ impl<R: Read> FrameReader<R> {
             true => self.pool.take(),
             false => super::Block::with_capacity(header.length),
         };
-        read_whole(&mut self.from, &mut block.spare()[..header.length], self.next)?;
+        read_whole(&mut self.from, &mut block.spare()[..header.length], self.course.next())?;
         block.grow(header.length);
         if !header.matches(block.data()) {
             return Err(self.damaged("a frame's checksum is wrong"));
@@ -242,23 +230,14 @@ impl<R: Read> FrameReader<R> {
         Ok(block)
     }
 
-    fn data(&mut self, offset: u64, block: super::Block) -> Result<Item, Fault> {
-        let in_order = if self.partial { offset >= self.next } else { offset == self.next };
-        let next = offset.checked_add(block.len() as u64).filter(|_| !block.is_empty());
-        let (true, Some(next)) = (in_order, next) else {
-            return Err(self.damaged(&format!("data for byte {offset} comes out of order")));
-        };
-        self.next = next;
-        self.bytes += block.len() as u64;
-        Ok(Item::Data { offset, block })
-    }
-
-    fn end(&mut self, counted: u64, payload: &[u8]) -> Result<Item, Fault> {
+    /// The digest in an end is over the headers before its own.
+    fn end(&self, counted: u64, payload: &[u8]) -> Result<Item, Fault> {
         let wire: EndWire = self.decode(payload)?;
-        if counted != self.bytes || wire.chain != *self.chain.finalize().as_bytes() {
+        let bytes = self.course.bytes();
+        if counted != bytes || wire.chain != *self.chain.finalize().as_bytes() {
             return Err(self.damaged("its end does not agree with what came before"));
         }
-        Ok(Item::End(End { bytes: self.bytes, skipped: wire.skipped }))
+        Ok(Item::End(End { bytes, skipped: wire.skipped }))
     }
 
     fn begin(&self, payload: &[u8]) -> Result<Begin, Fault> {
@@ -276,29 +255,22 @@ impl<R: Read> FrameReader<R> {
         }
     }
 
-    fn item(&mut self, header: &Header, block: super::Block) -> Result<Item, Fault> {
+    fn turn(&self, payload: &[u8]) -> Result<Item, Fault> {
+        let id = uuid::Uuid::from_slice(payload);
+        let id = id.map_err(|_| self.damaged("a turn names no stream"))?;
+        Ok(Item::Turn(StreamId(id)))
+    }
+
+    fn item(&self, header: &Header, block: super::Block) -> Result<Item, Fault> {
         let payload = block.data();
-        match (&self.state, header.kind) {
-            (State::Start, Kind::Begin) => {
-                let begin = self.begin(payload)?;
-                self.state = State::Running;
-                self.partial = begin.partial;
-                Ok(Item::Begin(begin))
-            }
-            (State::Running, Kind::Data) => self.data(header.offset, block),
-            (State::Running, Kind::Mark) if payload.last() == Some(&b'\n') => {
-                Ok(Item::Mark(payload.to_vec()))
-            }
-            (State::Running, Kind::End) => {
-                self.state = State::Over;
-                self.end(header.offset, payload)
-            }
-            (State::Start | State::Running, Kind::Abort) => {
-                self.state = State::Over;
-                Ok(Item::Abort(self.decode::<Abort>(payload)?))
-            }
-            _ => Err(self.damaged("a frame comes where it must not")),
-        }
+        Ok(match header.kind {
+            Kind::Begin => Item::Begin(self.begin(payload)?),
+            Kind::Data => Item::Data { offset: header.offset, block },
+            Kind::Mark => Item::Mark(payload.to_vec()),
+            Kind::End => self.end(header.offset, payload)?,
+            Kind::Abort => Item::Abort(self.decode::<Abort>(payload)?),
+            Kind::Turn => self.turn(payload)?,
+        })
     }
 }
 
@@ -313,7 +285,10 @@ impl<R: Read> Inlet for FrameReader<R> {
     fn take(&mut self) -> Result<Item, Fault> {
         let header = self.header()?;
         let block = self.payload(&header)?;
-        self.item(&header, block)
+        let item = self.item(&header, block)?;
+        self.chain.update(&header.first).update(&header.checksum.to_le_bytes());
+        self.course.check(&item).map_err(|why| self.damaged(&why))?;
+        Ok(item)
     }
 }
 
@@ -352,7 +327,7 @@ mod tests {
                 Item::Data { block, .. } => data.extend_from_slice(block.data()),
                 Item::End(end) => return Ok((data, end)),
                 Item::Abort(abort) => return Err(Fault::stream(abort.why)),
-                Item::Begin(_) | Item::Mark(_) => {}
+                Item::Begin(_) | Item::Mark(_) | Item::Turn(_) => {}
             }
         }
     }

@@ -6,6 +6,7 @@
 //! after [`Item::End`], and a reader that meets the end of its edge without one reports it.
 
 pub mod block;
+pub mod course;
 pub mod fault;
 pub mod flow;
 pub mod frame;
@@ -13,8 +14,11 @@ pub mod receipt;
 pub mod runs;
 
 pub use block::{Block, Pool};
+pub use course::Course;
 pub use fault::{Blame, Fault, Retry};
-pub use flow::{Inlet, Outlet, Patience, Process, Sink, Source, Upward};
+pub use flow::{
+    Berths, Funnel, Inlet, Outlet, Patience, Process, Sides, Sink, Source, Tee, Upward, Waiting,
+};
 pub use receipt::{Extent, Place, Receipt};
 pub use runs::Runs;
 
@@ -36,6 +40,8 @@ impl std::fmt::Display for StreamId {
 pub const KIND_PAX: &str = "pax";
 /// Bytes that mean nothing to us.
 pub const KIND_RAW: &str = "raw";
+/// No stream, but an edge on which streams take turns ([`course`]).
+pub const KIND_MUX: &str = "mux";
 
 /// The first item of every stream: what follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -44,7 +50,7 @@ pub struct Begin {
     pub stream: StreamId,
     /// What an operator calls it: a host and path, a database, a file name.
     pub name: String,
-    /// [`KIND_PAX`], [`KIND_RAW`], or a word the operator chose.
+    /// [`KIND_PAX`], [`KIND_RAW`], [`KIND_MUX`], or a word the operator chose.
     pub kind: String,
     /// Transformations applied, innermost first: `["zstd"]`. Empty: the payload itself.
     pub layers: Vec<String>,
@@ -56,6 +62,18 @@ pub struct Begin {
     pub created_s: i64,
     /// True when only chosen ranges of the stream follow, so that offsets may jump forward.
     pub partial: bool,
+}
+
+impl Begin {
+    /// Refuses an edge on which streams take turns, for a component that cannot `verb` several.
+    pub fn refuse_mux(&self, verb: &str) -> Result<(), Fault> {
+        if self.kind != KIND_MUX {
+            return Ok(());
+        }
+        let what = format!("cannot {verb} streams that take turns on one edge");
+        Err(Fault::never(Blame::Operator, what)
+            .hint("put it before fun_mux, or behind fun_demux: there each stream is alone"))
+    }
 }
 
 /// The last item of a stream that is whole.
@@ -92,6 +110,8 @@ pub enum Item {
     /// Lines for the index of the stream ([`crate::list`]): entries, seek points, wanted ranges.
     /// Whole lines, each ended by a newline.
     Mark(Vec<u8>),
+    /// On a multiplexed edge: the items that follow are this stream's ([`course`]).
+    Turn(StreamId),
     /// Ends the stream: it is whole.
     End(End),
     /// Ends the stream: it is not whole and must not be taken for a backup.

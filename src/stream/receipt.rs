@@ -2,7 +2,8 @@
 //!
 //! Owns the one message that flows up. A component that changes offsets translates receipts from
 //! its output's offsets to its input's before passing them on, so the record keeper nearest the
-//! source learns where each file lies. In a shell a receipt is one line of JSON on descriptor 3.
+//! source learns where each file lies. Where a stream is kept more than once, each copy has receipts of
+//! its own, which may cut it elsewhere. In a shell a receipt is one line of JSON on descriptor 3.
 
 use serde::{Deserialize, Serialize};
 
@@ -64,9 +65,27 @@ pub struct Receipt {
     pub place: Place,
     /// Where in it. Covers `from..to` without gaps, in order.
     pub extents: Vec<Extent>,
+    /// Which copy of the stream, where there are several: from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub copy: u8,
+    /// How many copies there are to be.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub copies: u8,
     /// BLAKE3 over what the sink wrote for this range (on tape: over the block headers, which hold
     /// the blocks' checksums), hexadecimal.
     pub digest: String,
+}
+
+fn is_first(copy: &u8) -> bool {
+    *copy == 0
+}
+
+fn is_one(copies: &u8) -> bool {
+    *copies == 1
+}
+
+fn one() -> u8 {
+    1
 }
 
 #[cfg(test)]

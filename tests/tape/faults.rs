@@ -25,7 +25,7 @@ impl Clock for Unhurried {
     }
 }
 
-fn effects() -> Vec<Effect> {
+pub fn effects() -> Vec<Effect> {
     let check = |key, asc, ascq| Effect::Check(CheckSpec::new(key, asc, ascq));
     let with = |spec: CheckSpec| Effect::Check(spec);
     let moments = [Moment::Before, Moment::After];
@@ -79,7 +79,7 @@ fn rig() -> Rig {
     Rig::with(Shape { media: media.collect(), ..Shape::default() }, Options::default())
 }
 
-fn mount_with(rig: &Rig, fault: Option<Fault>) -> Result<Mount, StreamFault> {
+pub fn mount_with(rig: &Rig, fault: Option<Fault>) -> Result<Mount, StreamFault> {
     let wrong = |e: String| StreamFault::usage(e);
     let mut device = Device::open(&rig.lib_dir(), "drive0").map_err(|e| wrong(e.to_string()))?;
     device.script(Faults::from(fault.into_iter().collect::<Vec<_>>()));
@@ -120,7 +120,7 @@ fn read(rig: &Rig, stream: &Stream, fault: Option<Fault>) -> Option<Collected> {
 }
 
 /// Commands that a drive executes in a run without faults, well exceeded.
-const COMMANDS: u64 = 150;
+pub const COMMANDS: u64 = 150;
 
 fn step() -> usize {
     if std::env::var_os("TAPIOCA_LONG").is_some() { 1 } else { 13 }

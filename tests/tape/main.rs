@@ -8,3 +8,4 @@ mod faults;
 mod flips;
 mod rig;
 mod spanning;
+mod turns;

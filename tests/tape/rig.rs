@@ -182,7 +182,7 @@ pub fn collect(mut source: TapeSource) -> Collected {
                 }
                 Item::Mark(lines) => self.0.marks.extend_from_slice(&lines),
                 Item::End(_) => self.0.ended = true,
-                Item::Abort(_) => {}
+                Item::Abort(_) | Item::Turn(_) => {}
             }
             Ok(())
         }

@@ -213,6 +213,26 @@ fn entries_words(stream: &StreamFound) -> String {
     }
 }
 
+/// The parts in order. A stream that took turns with others may have hundreds on one volume: of more
+/// than three that lie there and go on, the first and the last are shown.
+fn parts_words(parts: &[PartFound]) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let together = |a: &PartFound, b: &PartFound| {
+        a.label.volume_id == b.label.volume_id && a.ending.word() == b.ending.word()
+    };
+    for group in parts.chunk_by(together) {
+        match group {
+            [first, between @ .., last] if between.len() > 1 => {
+                words.push(part_words(first));
+                words.push(format!("{} more", between.len()));
+                words.push(part_words(last));
+            }
+            few => words.extend(few.iter().map(part_words)),
+        }
+    }
+    words.join(", ")
+}
+
 fn streams(contents: &Contents) -> Table {
     let heads = [
         "STREAM",
@@ -227,7 +247,7 @@ fn streams(contents: &Contents) -> Table {
     let mut table = Table::new(&heads, &[3, 4, 5]);
     for stream in &contents.streams {
         let begin = &stream.begin;
-        let parts: Vec<String> = stream.parts.iter().map(part_words).collect();
+        let parts = parts_words(&stream.parts);
         table.row([
             begin.stream.to_string(),
             begin.kind.clone(),
@@ -235,7 +255,7 @@ fn streams(contents: &Contents) -> Table {
             begin.created_s.to_string(),
             stream.bytes().to_string(),
             entries_words(stream),
-            parts.join(", "),
+            parts,
             shown(shown_name(begin).as_bytes()),
         ]);
     }

@@ -1,5 +1,6 @@
 //! `library rebuild`: lost lists, written again from the cartridges alone.
 
+use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -24,7 +25,8 @@ use crate::stream::{Blame, Fault};
 pub(in crate::cli) struct Rebuild {
     #[command(flatten)]
     cartridges: Cartridges,
-    /// Directory for the lists, one STREAM.list for each stream; made if missing
+    /// Directory for the lists, one STREAM.list for each stream, one STREAM.SET.list for another copy of
+    /// it; made if missing
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
     #[command(flatten)]
@@ -55,14 +57,18 @@ impl Rebuild {
             }
         }
         let mut table = Table::new(&["STREAM", "BYTES", "ENTRIES", "FROM", "NAME"], &[1, 2]);
+        let mut names = BTreeSet::new();
         for stream in &mut contents.streams {
             let mut wrong = Vec::new();
             if let Some(identities) = &identities {
                 wrong = unseal_found(stream, identities)?;
             }
-            let mut rebuilt = self.stream(&mut mount, stream, identities.as_ref())?;
-            rebuilt.trouble.extend(wrong);
             let id = stream.begin.stream.to_string();
+            // A second copy lies on another set, and its places in a list of their own.
+            let set = stream.parts.first().map(|part| part.label.set_id).unwrap_or_default();
+            let name = if names.insert(id.clone()) { id.clone() } else { format!("{id}.{set}") };
+            let mut rebuilt = self.stream(&mut mount, stream, &name, identities.as_ref())?;
+            rebuilt.trouble.extend(wrong);
             trouble.extend(rebuilt.trouble.iter().map(|line| format!("stream {id}: {line}")));
             let (bytes, entries) = (
                 stream.bytes().to_string(),
@@ -79,9 +85,10 @@ impl Rebuild {
         &self,
         mount: &mut Mount,
         stream: &StreamFound,
+        name: &str,
         identities: Option<&Identities>,
     ) -> Result<Rebuilt, Fault> {
-        let path = self.to.join(format!("{}.list", stream.begin.stream));
+        let path = self.to.join(format!("{name}.list"));
         let failed = |e| Fault::host(format!("cannot write {}", path.display()), &e);
         let mut out = ListWriter::new(BufWriter::new(WholeFile::create(&path)?));
         out.head(&stream.begin).map_err(failed)?;

@@ -159,6 +159,7 @@ impl TapeWriter {
         let (from, to) = (first.from, last.to);
         self.receipted = to;
         let (stream, place) = (self.stream.stream, self.place());
-        up.receipt(Receipt { stream, from, to, grade: ON_TAPE.into(), place, extents, digest })
+        let (grade, copy, copies) = (ON_TAPE.into(), 0, 1);
+        up.receipt(Receipt { stream, from, to, grade, place, extents, copy, copies, digest })
     }
 }

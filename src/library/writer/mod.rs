@@ -10,6 +10,7 @@
 mod durability;
 mod parts;
 mod recovery;
+mod turns;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -79,7 +80,7 @@ enum Put {
     Elsewhere,
 }
 
-/// Writes one stream.
+/// Writes one stream, or several that take turns.
 pub struct TapeWriter {
     shelf: Box<dyn Shelf>,
     sync: SyncEvery,
@@ -113,6 +114,9 @@ pub struct TapeWriter {
     out_of_room: bool,
     recoveries: u32,
     digest: blake3::Hasher,
+    /// Whether a part is begun and not closed.
+    open: bool,
+    turns: turns::Turns,
     /// After a fault nobody knows where the drive stands: nothing is written any more.
     broken: bool,
 }
@@ -146,6 +150,8 @@ impl TapeWriter {
             out_of_room: false,
             recoveries: 0,
             digest: blake3::Hasher::new(),
+            open: false,
+            turns: turns::Turns::default(),
             broken: false,
         }
     }
@@ -155,17 +161,20 @@ impl TapeWriter {
         if stream.partial {
             return Err(Fault::usage("a stream of chosen ranges cannot be stored as a backup"));
         }
+        if self.turns.is_edge(&stream) {
+            return Ok(());
+        }
         self.stream = stream;
-        self.latched(|writer| {
-            let reel = writer.shelf.first()?;
-            writer.start_part(reel)?;
-            writer.write_begin(up)
-        })
+        self.turns.begun();
+        self.latched(|writer| writer.open_part(up))
     }
 
     /// Takes the next stream bytes.
     pub fn data(&mut self, bytes: &[u8], up: &mut dyn Upward) -> Result<(), Fault> {
-        self.latched(|writer| writer.gather(bytes, up))
+        self.latched(|writer| {
+            writer.open_part(up)?;
+            writer.gather(bytes, up)
+        })
     }
 
     /// Tells the time since the start: what lies unconfirmed for too long is synced.
@@ -213,22 +222,37 @@ impl TapeWriter {
 
     /// Ends the stream: everything is on tape and receipted when this returns.
     pub fn end(&mut self, end: End, up: &mut dyn Upward) -> Result<(), Fault> {
+        if self.turns.are_all_over() {
+            return Ok(());
+        }
         self.latched(|writer| {
+            writer.open_part(up)?;
             writer.flush_fill(up)?;
-            writer.close(&PartState::Complete, end.skipped, up)
+            writer.close(&PartState::Complete, end.skipped, up)?;
+            writer.turns.over();
+            Ok(())
         })
     }
 
     /// Ends a stream that is not whole: what came of it is closed as a fragment.
     pub fn abort(&mut self, abort: &Abort, up: &mut dyn Upward) -> Result<(), Fault> {
-        if self.reel.is_none() || self.broken {
-            return Ok(());
-        }
         let why = format!("{}: {}", abort.who, abort.why);
-        self.latched(|writer| {
-            writer.flush_fill(up)?;
-            writer.close(&PartState::Aborted { why }, 0, up)
-        })
+        let state = PartState::Aborted { why };
+        self.latched_if_sound(|writer| writer.abort_turns(&state, up))
+    }
+
+    /// Gives up on the stream that is being written.
+    fn abort_stream(&mut self, state: &PartState, up: &mut dyn Upward) -> Result<(), Fault> {
+        self.open_part(up)?;
+        self.flush_fill(up)?;
+        self.close(state, 0, up)
+    }
+
+    fn latched_if_sound(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        if self.broken { Ok(()) } else { self.latched(step) }
     }
 
     /// The volume that was written last.

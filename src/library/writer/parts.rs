@@ -39,6 +39,7 @@ impl TapeWriter {
         }
         let same = self.fill.len() == block_bytes;
         self.reel = Some(reel);
+        self.open = same;
         match same {
             true => Ok(()),
             false => Err(Fault::never(
@@ -71,6 +72,7 @@ impl TapeWriter {
     ) -> Result<(), Fault> {
         loop {
             if self.try_close(state, skipped, up)? == Put::Taken {
+                self.open = false;
                 return Ok(());
             }
             self.go_elsewhere(up)?;
@@ -82,10 +84,20 @@ impl TapeWriter {
         if self.try_close(&PartState::Continued, 0, up)? == Put::Elsewhere {
             return self.go_elsewhere(up);
         }
-        let reel = self.reel.take().expect("a part has a volume");
-        let reel = match self.near_end {
-            true => self.shelf.next(reel)?,
-            false => Reel { part: reel.part + 1, after_cut: None, ..reel },
+        self.open = false;
+        self.open_part(up)
+    }
+
+    /// Begins a part of the stream unless one is open: on the first volume, behind the part before it,
+    /// or on the next volume where this one comes to its end.
+    pub(super) fn open_part(&mut self, up: &mut dyn Upward) -> Result<(), Fault> {
+        if self.open {
+            return Ok(());
+        }
+        let reel = match self.reel.take() {
+            None => self.shelf.first()?,
+            Some(reel) if self.near_end => self.shelf.next(reel)?,
+            Some(reel) => Reel { part: reel.part + 1, after_cut: None, ..reel },
         };
         self.start_part(reel)?;
         self.write_begin(up)

@@ -116,7 +116,7 @@ impl Process for Compress {
             Item::Begin(begin) => out.put(self.begin(begin)?),
             Item::Data { block, .. } => self.take(block.data(), out),
             Item::End(end) => self.end(end, out),
-            item @ (Item::Mark(_) | Item::Abort(_)) => out.put(item),
+            item @ (Item::Mark(_) | Item::Abort(_) | Item::Turn(_)) => out.put(item),
         }
     }
 

@@ -64,6 +64,7 @@ impl Decompress {
     }
 
     fn begin(&mut self, mut begin: Begin) -> Result<Item, Fault> {
+        begin.refuse_mux("decompress")?;
         let wrong = |what: String| Fault::never(Blame::Operator, what);
         let Some(layer) = begin.layers.pop() else {
             return Err(wrong(format!("cannot decompress {}: it has no layers", begin.name)));
@@ -189,7 +190,7 @@ impl Process for Decompress {
                 self.wants.mark(&lines, self.depth, seen, out)
             }
             Item::End(end) => self.end(end, out),
-            item @ Item::Abort(_) => out.put(item),
+            item @ (Item::Abort(_) | Item::Turn(_)) => out.put(item),
         }
     }
 

@@ -46,6 +46,7 @@ pub(crate) enum Entries {
 impl Entries {
     /// For the stream that `begin` opens; it must have no layers. `who` wants it is for messages.
     pub(crate) fn of(begin: &Begin, verb: &str) -> Result<Entries, Fault> {
+        begin.refuse_mux(verb)?;
         if let Some(layer) = begin.layers.last() {
             let name = shown_name(begin);
             let what = format!("cannot {verb} {name}: its outermost layer is {layer}");

@@ -20,6 +20,7 @@ pub(super) fn depth(begin: &Begin) -> Result<u8, Fault> {
 
 /// Adds a layer to a stream that is about to begin; what it does is called `verb`.
 pub(super) fn add(begin: &mut Begin, layer: &str, verb: &str) -> Result<u8, Fault> {
+    begin.refuse_mux(verb)?;
     if begin.partial {
         return Err(Fault::never(Blame::Operator, format!("cannot {verb} a partial stream")));
     }

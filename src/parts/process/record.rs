@@ -5,6 +5,7 @@
 //! the stream is whole and, where receipts are expected, all of it was receipted. Changes no byte.
 //! Holds no list in memory. A stream that brings its entries along is not recorded twice.
 
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -24,9 +25,9 @@ pub struct Record {
     lines: Vec<u8>,
     list: Option<List>,
     expects_receipts: bool,
-    /// Payload bytes passed on, and how many of them are known to be durable.
+    /// Payload bytes passed on, and how many of them are known to be durable, for each copy.
     passed: u64,
-    durable: u64,
+    durable: BTreeMap<u8, u64>,
 }
 
 impl Record {
@@ -40,7 +41,7 @@ impl Record {
             list,
             expects_receipts,
             passed: 0,
-            durable: 0,
+            durable: BTreeMap::new(),
         })
     }
 
@@ -132,14 +133,15 @@ impl Process for Record {
             }
             Item::Mark(lines) => self.mark(lines)?,
             Item::End(_) => self.end(out)?,
-            Item::Abort(_) => {}
+            Item::Abort(_) | Item::Turn(_) => {}
         }
         out.put(item)
     }
 
     fn receipt(&mut self, receipt: Receipt, up: &mut dyn Upward) -> Result<(), Fault> {
-        if receipt.from <= self.durable {
-            self.durable = self.durable.max(receipt.to);
+        let durable = self.durable.entry(receipt.copy).or_default();
+        if receipt.from <= *durable {
+            *durable = (*durable).max(receipt.to);
         }
         let mut lines = Vec::new();
         for &extent in &receipt.extents {
@@ -152,10 +154,12 @@ impl Process for Record {
 
     fn finish(&mut self) -> Result<u64, Fault> {
         let Some(list) = self.list.take() else { return Ok(0) };
-        if self.expects_receipts && self.durable < self.passed {
+        // Whether every copy is whole is for who makes copies to say; one is enough to be a backup.
+        let durable = self.durable.values().copied().max().unwrap_or(0);
+        if self.expects_receipts && durable < self.passed {
             return Err(Fault::stream(format!(
                 "the list is not kept: of {} bytes {} were receipted",
-                self.passed, self.durable
+                self.passed, durable
             )));
         }
         list.publish()?;

@@ -3,6 +3,8 @@
 //! Owns the chunks that are not durable yet: 16 bytes each, so a sink that syncs every few GiB costs
 //! kilobytes and one that syncs once at the end of a terabyte costs 16 MiB. A chunk of the input is
 //! durable when the last byte of what became of it is; it is read from the block that holds the first.
+//! Copies of a stream come along each at its own pace and cut it where they like: a chunk is kept until
+//! all of them have it. One that is lost on the way keeps the chunks from then on.
 
 use std::collections::VecDeque;
 
@@ -16,11 +18,11 @@ struct Chunk {
 /// Where a chunk starts.
 type Start = (u64, Place);
 
-#[derive(Default)]
-pub(super) struct Translation {
-    /// Without receipts to come nothing is kept.
-    expected: bool,
-    waiting: VecDeque<Chunk>,
+/// How far one copy is.
+#[derive(Default, Clone)]
+struct Cursor {
+    /// Chunks that were passed on.
+    passed: u64,
     /// Input bytes receipted.
     input: u64,
     /// Where what became of the first waiting chunk starts.
@@ -29,6 +31,17 @@ pub(super) struct Translation {
     covered: u64,
     /// Where the first waiting chunk starts on the medium, once that is durable.
     start: Option<Start>,
+}
+
+#[derive(Default)]
+pub(super) struct Translation {
+    /// Without receipts to come nothing is kept.
+    expected: bool,
+    /// Chunks that not every copy has passed, and how many all have.
+    waiting: VecDeque<Chunk>,
+    dropped: u64,
+    /// One for each copy.
+    cursors: Vec<Cursor>,
 }
 
 impl Translation {
@@ -49,15 +62,36 @@ impl Translation {
         if !self.expected {
             return Ok(());
         }
-        if receipt.from != self.covered || receipt.to < receipt.from {
+        let copies = usize::from(receipt.copies.max(receipt.copy.saturating_add(1)));
+        if self.cursors.len() < copies {
+            self.cursors.resize(copies, Cursor::default());
+        }
+        let mut cursor = std::mem::take(&mut self.cursors[usize::from(receipt.copy)]);
+        let passed = self.pass(&mut cursor, receipt, up);
+        self.cursors[usize::from(receipt.copy)] = cursor;
+        let all = self.cursors.iter().map(|cursor| cursor.passed).min().unwrap_or(0);
+        for _ in self.dropped..all {
+            self.waiting.pop_front();
+        }
+        self.dropped = self.dropped.max(all);
+        passed
+    }
+
+    fn pass(
+        &self,
+        cursor: &mut Cursor,
+        receipt: &Receipt,
+        up: &mut dyn Upward,
+    ) -> Result<(), Fault> {
+        if receipt.from != cursor.covered || receipt.to < receipt.from {
             return Err(Fault::stream(format!(
                 "a receipt for bytes {} to {} comes out of order: {} were receipted",
-                receipt.from, receipt.to, self.covered
+                receipt.from, receipt.to, cursor.covered
             )));
         }
-        self.covered = receipt.to;
+        cursor.covered = receipt.to;
         let mut run: Option<(Place, u64, Runs)> = None;
-        while let Some((place, from, to, block)) = self.next_durable(receipt)? {
+        while let Some((place, from, to, block)) = self.next_durable(cursor, receipt)? {
             if let Some((earlier, first, runs)) = run.take_if(|(earlier, ..)| *earlier != place) {
                 up.receipt(in_input_bytes(receipt, earlier, first, from, runs))?;
             }
@@ -66,27 +100,36 @@ impl Translation {
         }
         match run {
             Some((place, from, runs)) => {
-                up.receipt(in_input_bytes(receipt, place, from, self.input, runs))
+                up.receipt(in_input_bytes(receipt, place, from, cursor.input, runs))
             }
             None => Ok(()),
         }
     }
 
-    /// Takes the first waiting chunk if all of it is durable: place, input range, block.
-    fn next_durable(&mut self, receipt: &Receipt) -> Result<Option<(Place, u64, u64, u64)>, Fault> {
+    /// Takes the first waiting chunk of a copy if all of it is durable: place, input range, block.
+    fn next_durable(
+        &self,
+        cursor: &mut Cursor,
+        receipt: &Receipt,
+    ) -> Result<Option<(Place, u64, u64, u64)>, Fault> {
         // Also for a chunk that is still being made: the next receipt will not tell of its start.
-        if self.start.is_none() && self.output < self.covered {
-            self.start = Some(start_of(self.output, receipt)?);
+        if cursor.start.is_none() && cursor.output < cursor.covered {
+            cursor.start = Some(start_of(cursor.output, receipt)?);
         }
-        let Some(chunk) = self.waiting.front() else { return Ok(None) };
-        if chunk.output_end > self.covered {
+        let Some(chunk) = self.waiting_for(cursor) else { return Ok(None) };
+        if chunk.output_end > cursor.covered {
             return Ok(None);
         }
-        let Some((block, place)) = self.start.take() else { return Ok(None) };
-        let (from, to) = (self.input, chunk.input_end);
-        (self.input, self.output) = (to, chunk.output_end);
-        self.waiting.pop_front();
+        let Some((block, place)) = cursor.start.take() else { return Ok(None) };
+        let (from, to) = (cursor.input, chunk.input_end);
+        (cursor.input, cursor.output) = (to, chunk.output_end);
+        cursor.passed += 1;
         Ok(Some((place, from, to, block)))
+    }
+
+    fn waiting_for(&self, cursor: &Cursor) -> Option<&Chunk> {
+        let nth = cursor.passed.checked_sub(self.dropped)?;
+        self.waiting.get(usize::try_from(nth).ok()?)
     }
 }
 
@@ -108,6 +151,8 @@ fn in_input_bytes(receipt: &Receipt, place: Place, from: u64, to: u64, runs: Run
         grade: receipt.grade.clone(),
         place,
         extents: runs.into_extents(),
+        copy: receipt.copy,
+        copies: receipt.copies,
         digest: receipt.digest.clone(),
     }
 }
@@ -134,6 +179,8 @@ mod tests {
             grade: "on tape".into(),
             place: Place { medium: medium.into(), volume: None, partition: 0 },
             extents: vec![Extent { from, to, block, stride }],
+            copy: 0,
+            copies: 1,
             digest: String::new(),
         }
     }
@@ -179,6 +226,25 @@ mod tests {
             .map(|r| (r.place.medium.as_str(), r.from, r.to, r.extents[0].block))
             .collect();
         assert_eq!(told, [("A", 0, 10, 0), ("A", 10, 20, 10)]);
+    }
+
+    #[test]
+    fn copies_are_translated_each_for_itself() {
+        let (mut translation, mut heard) = (Translation::expecting(true), Heard(Vec::new()));
+        (1..=4).for_each(|n| translation.chunk(n * 10, n * 100));
+        let of = |copy, receipt| Receipt { copy, copies: 2, ..receipt };
+        translation.receipt(&of(0, receipt("A", 0, 400, 0, 50)), &mut heard).unwrap();
+        assert_eq!(translation.waiting.len(), 4, "the other copy has none of it");
+        translation.receipt(&of(1, receipt("B", 0, 150, 90, 10)), &mut heard).unwrap();
+        assert_eq!(translation.waiting.len(), 3);
+        translation.receipt(&of(1, receipt("B", 150, 400, 105, 10)), &mut heard).unwrap();
+        assert_eq!(translation.waiting.len(), 0);
+        let told: Vec<_> = heard
+            .0
+            .iter()
+            .map(|r| (r.place.medium.as_str(), r.copy, r.from, r.to, r.extents[0].block))
+            .collect();
+        assert_eq!(told, [("A", 0, 0, 40, 0), ("B", 1, 0, 10, 90), ("B", 1, 10, 40, 100)]);
     }
 
     #[test]

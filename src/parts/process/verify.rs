@@ -258,7 +258,7 @@ impl Process for Verify<'_> {
             Item::Data { offset, block } => self.watch(*offset, block.data())?,
             Item::Mark(lines) => self.mark(lines)?,
             Item::End(_) => self.end()?,
-            Item::Abort(_) => {}
+            Item::Abort(_) | Item::Turn(_) => {}
         }
         out.put(item)
     }

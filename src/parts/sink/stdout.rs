@@ -24,7 +24,8 @@ impl<W: Write> Sink for Stdout<W> {
         let written = match item {
             Item::Data { block, .. } => self.to.write_all(block.data()),
             Item::End(_) => self.to.flush(),
-            Item::Begin(_) | Item::Mark(_) | Item::Abort(_) => Ok(()),
+            Item::Begin(begin) => return begin.refuse_mux("print"),
+            Item::Mark(_) | Item::Abort(_) | Item::Turn(_) => Ok(()),
         };
         written.map_err(|error| match error.kind() {
             ErrorKind::BrokenPipe => Fault::stream("cannot write the data: its reader is gone"),

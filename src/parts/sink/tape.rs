@@ -1,4 +1,4 @@
-//! `sink_tape`: keeps a stream on tape.
+//! `sink_tape`: keeps a stream on tape, or several that take turns.
 //!
 //! All of the care is in [`TapeWriter`]; this hands it the items. Receipts are grade `on tape`.
 
@@ -15,6 +15,7 @@ impl Sink for Tape {
         match item {
             Item::Begin(begin) => self.0.begin(begin, up),
             Item::Data { block, .. } => self.0.data(block.data(), up),
+            Item::Turn(id) => self.0.turn(id, up),
             Item::Mark(lines) => {
                 self.0.lines(&lines);
                 Ok(())

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use crate::stream::frame::FrameReader;
-use crate::stream::{Blame, Fault, Inlet, Item, Outlet, Source};
+use crate::stream::{Blame, Course, Fault, Inlet, Item, Outlet, Source};
 
 /// Plays a stored stream.
 pub struct StreamFile {
@@ -47,14 +47,17 @@ impl Source for StreamFile {
     fn run(&mut self, out: &mut dyn Outlet) -> Result<u64, Fault> {
         let file = File::open(&self.path).map_err(|e| self.unreadable(&e))?;
         let mut inlet = FrameReader::new(&file);
+        let mut course = Course::new();
         loop {
-            match inlet.take().map_err(|fault| self.within(fault))? {
-                Item::End(end) => {
+            let item = inlet.take().map_err(|fault| self.within(fault))?;
+            course.note(&item);
+            match item {
+                Item::End(end) if course.is_over() => {
                     self.at_its_end(&file)?;
                     out.put(Item::End(end))?;
                     return Ok(0);
                 }
-                Item::Abort(abort) => {
+                Item::Abort(abort) if course.is_over() => {
                     let what = format!("{} gave up: {}", abort.who, abort.why);
                     return Err(self.within(Fault::never(Blame::Peer, what)));
                 }

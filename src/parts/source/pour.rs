@@ -6,7 +6,7 @@
 use std::io::{ErrorKind, Read};
 
 use crate::stream::block::{BLOCK_BYTES, Pool};
-use crate::stream::{Begin, Block, Fault, Item, KIND_PAX, KIND_RAW, Outlet};
+use crate::stream::{Begin, Block, Fault, Item, KIND_MUX, KIND_PAX, KIND_RAW, Outlet};
 
 /// Blocks in flight; the edge holds the rest.
 const POOL_BLOCKS: usize = 4;
@@ -26,7 +26,12 @@ pub(super) fn pour(
     let pool = Pool::new(BLOCK_BYTES, POOL_BLOCKS);
     let mut block = filled(from, named, &pool)?;
     let kind = kind.unwrap_or_else(|| guess(block.data())).to_owned();
-    out.put(Item::Begin(Begin { kind, ..begin }))?;
+    let begin = Begin { kind, ..begin };
+    if begin.kind == KIND_MUX {
+        let what = "no stream can be of kind mux: that is an edge on which streams take turns";
+        return Err(Fault::usage(what));
+    }
+    out.put(Item::Begin(begin))?;
     let mut offset = 0;
     while !block.is_empty() {
         let bytes = block.len() as u64;

@@ -302,6 +302,20 @@ fn streams(dir: &Path) {
     put(dir, "frames", "whole", &framed(whole));
     put(dir, "frames", "jumps", &framed(jumps));
     put(dir, "frames", "abort", &framed(vec![Item::Begin(begin(&[], false)), Item::Abort(abort)]));
+    let turns = |last: Vec<Item>| {
+        let of = |n, kind: &str| {
+            let (stream, kind) = (StreamId(Uuid::from_u128(n)), kind.into());
+            Item::Begin(Begin { stream, kind, ..begin(&[], false) })
+        };
+        let turn = |n| Item::Turn(StreamId(Uuid::from_u128(n)));
+        let first = vec![of(9, "mux"), turn(1), of(1, "raw"), data(0, b"one"), turn(2), of(2, "pax")];
+        framed(first.into_iter().chain([data(0, b"two"), turn(1), data(3, b"!")]).chain(last).collect())
+    };
+    let gone = || Item::Abort(Abort { who: "fun_mux".into(), why: "cut".into() });
+    let second = Item::Turn(StreamId(Uuid::from_u128(2)));
+    put(dir, "frames", "turns", &turns(vec![end(4), second, gone(), end(7)]));
+    let edge = Item::Turn(StreamId(Uuid::from_u128(9)));
+    put(dir, "frames", "turns-given-up", &turns(vec![edge, gone()]));
     put(dir, "lines", "all", LINES);
     for (number, line) in list::lines(LINES).enumerate() {
         let mut text = Vec::new();
@@ -318,6 +332,8 @@ fn streams(dir: &Path) {
             grade: "on tape".into(),
             place,
             extents,
+            copy: u8::from(volume.is_some()),
+            copies: 2,
             digest: "af1349b9".into(),
         };
         put(dir, "receipt", name, &serde_json::to_vec(&receipt).expect("a receipt"));

@@ -83,6 +83,7 @@ impl Decrypt {
     }
 
     fn begin(&mut self, mut begin: Begin) -> Result<Item, Fault> {
+        begin.refuse_mux("decrypt")?;
         let wrong = |what: String| Fault::never(Blame::Operator, what);
         match begin.layers.pop() {
             Some(layer) if layer == LAYER => {}
@@ -343,7 +344,7 @@ impl Process for Decrypt {
             Item::Data { offset, block } => self.take(offset, block.data(), out),
             Item::Mark(lines) => self.mark(&lines, out),
             Item::End(end) => self.end(end, out),
-            item @ Item::Abort(_) => out.put(item),
+            item @ (Item::Abort(_) | Item::Turn(_)) => out.put(item),
         }
     }
 

@@ -177,6 +177,7 @@ impl Process for Encrypt {
             Item::End(end) => self.end(end, out),
             Item::Mark(lines) => tell(self.lines()?.add(&lines)?, out),
             Item::Abort(abort) => self.abort(abort, out),
+            item @ Item::Turn(_) => out.put(item),
         }
     }
 

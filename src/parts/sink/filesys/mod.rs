@@ -126,7 +126,7 @@ impl Sink for Filesys {
         match item {
             Item::Begin(begin) => self.begin(begin),
             Item::Data { offset, block } => self.running()?.data(offset, &block),
-            Item::Mark(_) => Ok(()),
+            Item::Mark(_) | Item::Turn(_) => Ok(()),
             Item::End(end) => self.end(end, up),
             Item::Abort(abort) => {
                 self.abort(&abort);
@@ -167,12 +167,15 @@ impl Running {
                 partition: 0,
             },
             extents: vec![Extent { from, to, block: 0, stride: 0 }],
+            copy: 0,
+            copies: 1,
             digest: self.digest.finalize().to_hex().to_string(),
         }
     }
 }
 
 fn check(begin: &Begin) -> Result<(), Fault> {
+    begin.refuse_mux("restore")?;
     if let Some(layer) = begin.layers.last() {
         let (still, undo) = match layer.as_str() {
             "zstd" | "lz4" => ("compressed", "proc_decompress"),

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::index::{Indexes, Opening, must_be_sound};
+use super::lanes::AtHand;
 use super::plan::{Gathered, Run};
 use super::{Chosen, Feed};
 use crate::library::{Mount, Part, Step, VolumeReader};
@@ -202,12 +203,12 @@ fn ends_stream(end: &PartEnd) -> bool {
 /// Chooses by a list that says where everything lies.
 pub(super) fn run_listed(
     mount: &mut Mount,
-    reader: VolumeReader,
     gathered: &Gathered,
     feed: &mut Feed<'_>,
 ) -> Result<u64, Fault> {
     let missed = name_unmatched(gathered);
-    send(mount, Some(reader), None, gathered, feed)?;
+    let reader = what_is_there(mount)?;
+    send(mount, reader, None, gathered, feed)?;
     Ok(missed)
 }
 
@@ -242,17 +243,21 @@ fn send(
         }
     }
     let mut sent_to = 0;
+    let mounted = reader.as_ref().map(|reader| reader.label().volume_id);
+    let mut copies = Copies { at_hand: AtHand { mounted, ..AtHand::default() }, missed: None };
     for want in wants {
         // With layers, neighbouring wants may lie in one chunk, which is sent once.
-        for mut run in gathered.runs(want, layers)? {
-            run.from = run.from.max(sent_to);
-            if run.from >= run.to {
-                continue;
-            }
+        while let Some(run) = copies.next_run(gathered, want, layers, sent_to)? {
+            let on = match on_volume(mount, reader.take(), &run) {
+                Ok(on) => reader.insert(on),
+                Err(fault) => {
+                    copies.is_missing(run, fault)?;
+                    continue;
+                }
+            };
+            copies.at_hand.mounted = Some(on.label().volume_id);
             sent_to = run.to;
-            reader = Some(on_volume(mount, reader, &run)?);
-            let reader = reader.as_mut().expect("a volume was just mounted");
-            sending.run(reader, &run, feed)?;
+            sending.run(on, &run, feed)?;
         }
     }
     if !sending.begun {
@@ -273,6 +278,15 @@ fn send(
     feed.put(Item::End(End { bytes: feed.bytes, skipped: 0 }))
 }
 
+/// The volume in the drive, if there is one; where cartridges can be fetched it does not matter.
+fn what_is_there(mount: &mut Mount) -> Result<Option<VolumeReader>, Fault> {
+    match mount.first_to_read() {
+        Ok(reader) => Ok(Some(reader)),
+        Err(fault) if fault.blame == Blame::Operator && mount.has_changer() => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// The reader over the volume that a run lies on.
 fn on_volume(
     mount: &mut Mount,
@@ -283,21 +297,55 @@ fn on_volume(
         Some(id) => reader.label().volume_id == id,
         None => reader.label().name() == run.medium,
     };
-    let mut present = match reader {
-        Some(reader) => reader,
-        None => mount.first_to_read()?,
+    let present = match reader {
+        Some(reader) => Some(reader),
+        None => what_is_there(mount)?,
     };
-    if is_it(&present) {
-        return Ok(present);
+    match present {
+        Some(present) if is_it(&present) => return Ok(present),
+        Some(mut present) => present.lend_back(mount),
+        None => {}
     }
-    present.lend_back(mount);
     let reader = mount.read_tag(&run.medium)?;
-    match is_it(&reader) {
-        true => Ok(reader),
-        false => Err(Fault::never(
-            Blame::Operator,
-            format!("{} is another volume than the one that was written then", run.medium),
-        )),
+    if is_it(&reader) {
+        return Ok(reader);
+    }
+    let mut other = reader;
+    other.lend_back(mount);
+    let what = format!("{} is another volume than the one that was written then", run.medium);
+    Err(Fault::never(Blame::Operator, what))
+}
+
+/// Which of several copies is read.
+struct Copies {
+    at_hand: AtHand,
+    /// Why the last medium that was missed could not be had.
+    missed: Option<Fault>,
+}
+
+impl Copies {
+    /// What is to be read next of a wanted range whose bytes before `sent_to` are sent.
+    fn next_run(
+        &self,
+        gathered: &Gathered,
+        want: (u64, u64),
+        layers: u8,
+        sent_to: u64,
+    ) -> Result<Option<Run>, Fault> {
+        let runs = gathered.runs_at_hand(want, layers, sent_to, &self.at_hand);
+        let runs = runs.map_err(|fault| self.missed.clone().unwrap_or(fault))?;
+        Ok(runs.into_iter().next())
+    }
+
+    /// A medium cannot be had: another copy is looked for, if that is all that is wrong.
+    fn is_missing(&mut self, run: Run, fault: Fault) -> Result<(), Fault> {
+        if fault.blame != Blame::Operator {
+            return Err(fault);
+        }
+        tracing::info!(medium = run.medium, %fault, "looking for another copy");
+        self.at_hand.missing.insert((run.medium, run.volume));
+        self.missed = Some(fault);
+        Ok(())
     }
 }
 

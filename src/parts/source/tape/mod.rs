@@ -6,6 +6,7 @@
 
 mod chosen;
 mod index;
+pub mod lanes;
 pub mod plan;
 mod walk;
 
@@ -142,12 +143,12 @@ impl TapeSource {
 
 impl Source for TapeSource {
     fn run(&mut self, out: &mut dyn Outlet) -> Result<u64, Fault> {
-        let reader = self.mount.first_to_read()?;
         let mut feed = Feed::new(out);
         if let Some(lines) = self.list.take() {
             let gathered = Gathered::from_list(&lines, &self.only)?;
-            return chosen::run_listed(&mut self.mount, reader, &gathered, &mut feed);
+            return chosen::run_listed(&mut self.mount, &gathered, &mut feed);
         }
+        let reader = self.mount.first_to_read()?;
         let (reader, part) = self.find_in_set(reader)?;
         let chosen = Chosen { only: &self.only, identities: self.identities.as_ref() };
         match (self.salvage, self.only.is_empty()) {

@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use crate::list::{Entry, Line, lines};
 use crate::only::Only;
-use crate::stream::{Blame, Extent, Fault, Place};
+use crate::stream::{Blame, Fault};
+
+use super::lanes::{AtHand, Lanes};
 
 /// What the index lines of a stream say about the chosen entries.
 #[derive(Debug, Default)]
@@ -19,7 +21,7 @@ pub struct Gathered {
     /// Patterns that match nothing.
     pub unmatched: Vec<Vec<u8>>,
     seeks: Vec<(u8, u64, u64)>,
-    places: Vec<(Extent, Place)>,
+    places: Lanes,
 }
 
 /// Blocks of one volume to be read in order.
@@ -58,7 +60,7 @@ impl Gathered {
                     gathered.entries.push(entry);
                 }
                 Line::Seek { depth, input, output } => gathered.seeks.push((depth, input, output)),
-                Line::Place { extent, place, .. } => gathered.places.push((extent, place)),
+                Line::Place { extent, place, .. } => gathered.places.add(extent, &place),
                 // What is gone is no entry: who chooses some restores these and removes nothing.
                 _ => {}
             }
@@ -68,18 +70,19 @@ impl Gathered {
         gathered.entries.sort_by_key(|entry| entry.offset);
         gathered.seeks.sort_unstable();
         gathered.seeks.dedup();
-        gathered.places.sort_by_key(|(extent, _)| extent.from);
+        gathered.places.settle();
         Ok(gathered)
     }
 
     /// From a list that a record keeper wrote.
     pub fn from_list(list: &[u8], only: &[Vec<u8>]) -> Result<Gathered, Fault> {
-        let gathered = Gathered::from_index(&[list.to_vec()], only)?;
+        let mut gathered = Gathered::from_index(&[list.to_vec()], only)?;
         if gathered.places.is_empty() {
             return Err(Fault::never(Blame::Operator, "the list does not say where anything lies")
                 .hint("it was written without receipts; leave --list out, and the index on the tape is used"));
         }
-        if gathered.places.iter().any(|(extent, _)| extent.stride == 0) {
+        gathered.places.keep_exact();
+        if gathered.places.is_empty() {
             return Err(Fault::never(
                 Blame::Operator,
                 "the list is of a stream with layers, whose places are not exact",
@@ -151,16 +154,24 @@ impl Gathered {
 
     /// The blocks that hold a payload range of a stream with this many layers.
     pub fn runs(&self, want: (u64, u64), layers: u8) -> Result<Vec<Run>, Fault> {
+        self.runs_at_hand(want, layers, 0, &AtHand::default())
+    }
+
+    /// As [`runs`](Gathered::runs), without the bytes before `sent_to`, and on the copy that is at hand
+    /// where there are several.
+    pub fn runs_at_hand(
+        &self,
+        want: (u64, u64),
+        layers: u8,
+        sent_to: u64,
+        at_hand: &AtHand,
+    ) -> Result<Vec<Run>, Fault> {
         let (from, to) = self.through(want, layers)?;
-        let first = self.places.partition_point(|(extent, _)| extent.to <= from);
+        let mut now = AtHand { mounted: at_hand.mounted, missing: at_hand.missing.clone() };
         let mut runs = Vec::new();
-        let mut at = from;
-        for (extent, place) in
-            self.places[first..].iter().take_while(|(extent, _)| extent.from < to)
-        {
-            if extent.from > at || extent.to <= at {
-                continue;
-            }
+        let mut at = from.max(sent_to);
+        while at < to {
+            let Some((extent, place)) = self.places.find(at, &now) else { break };
             let end = to.min(extent.to);
             let block = |byte: u64| {
                 extent.block_of(byte).ok_or_else(|| bad(format!("byte {byte} has no block")))
@@ -174,9 +185,13 @@ impl Gathered {
                 to: end,
             });
             at = end;
+            // Stays on one copy as long as that goes on.
+            now.mounted = place.volume;
         }
         match at >= to || (to == u64::MAX && !runs.is_empty()) {
             true => Ok(runs),
+            // To the end, however far that is, and that was sent.
+            false if to == u64::MAX && sent_to > from => Ok(runs),
             false => {
                 Err(bad(format!("it does not say where bytes {at} to {to} of the stream lie")))
             }

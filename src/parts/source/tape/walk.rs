@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::Feed;
-use crate::library::{Mount, Part, Step, VolumeReader};
+use crate::library::{Mount, Part, Step, Survey, VolumeReader};
 use crate::list::Line;
 use crate::stream::{Blame, End, Fault, Item};
 use crate::volume::BlockKind;
@@ -41,7 +41,7 @@ pub(super) fn run(
         .hint("start with the volume that has its first part"));
     }
     feed.put(Item::Begin(part.begin.stream.clone()))?;
-    let mut walk = Walk { reader, offset: 0, sealed: BTreeMap::new() };
+    let mut walk = Walk { reader, offset: 0, sealed: BTreeMap::new(), survey: None };
     let mut part = (part.address, part.begin);
     loop {
         let (address, begin) = &part;
@@ -78,6 +78,8 @@ struct Walk {
     offset: u64,
     /// Number of the sealed index line that comes next, by layer.
     sealed: BTreeMap<u8, u64>,
+    /// The parts of this volume, once they were needed: streams that took turns have many.
+    survey: Option<Survey>,
 }
 
 impl Walk {
@@ -130,12 +132,20 @@ impl Walk {
         }
     }
 
+    fn survey(&mut self) -> Result<&Survey, Fault> {
+        let survey = match self.survey.take() {
+            Some(survey) => survey,
+            None => self.reader.survey()?,
+        };
+        Ok(self.survey.insert(survey))
+    }
+
     /// A part that has its end has all its bytes; nothing of it was written once more.
     fn must_not_have_ended(&mut self, address: u64, lost: &Fault) -> Result<(), Fault> {
-        let survey = self.reader.survey()?;
-        let part = survey.parts.iter().find(|part| part.address == address);
+        let reached = self.offset;
+        let part = self.survey()?.parts.iter().find(|part| part.address == address);
         match part.and_then(|part| part.end.as_ref()) {
-            Some((_, end)) if end.to > self.offset => Err(lost.clone()),
+            Some((_, end)) if end.to > reached => Err(lost.clone()),
             Some(_) | None => Ok(()),
         }
     }
@@ -197,23 +207,21 @@ impl Walk {
         let follows = |next: &PartBegin| {
             next.stream.stream == begin.stream.stream && next.stream_part == begin.stream_part + 1
         };
-        let survey = self.reader.survey()?;
-        if let Some(next) =
-            survey.parts.into_iter().find(|p| p.address >= after && follows(&p.begin))
-        {
-            return Ok((next.address, next.begin));
+        let survey = self.survey()?;
+        if let Some(next) = survey.parts.iter().find(|p| p.address >= after && follows(&p.begin)) {
+            return Ok((next.address, next.begin.clone()));
         }
         let label = self.reader.label().clone();
-        let mut damage = survey.damage;
+        let mut damage = self.survey.take().map(|survey| survey.damage).unwrap_or_default();
         self.reader.lend_back(mount);
         mount.start_search();
         while let Some(reader) = mount.next_of_set(label.set_id)? {
             self.reader = reader;
-            let survey = self.reader.survey()?;
-            if let Some(next) = survey.parts.into_iter().find(|part| follows(&part.begin)) {
-                return Ok((next.address, next.begin));
+            let survey = self.survey()?;
+            if let Some(next) = survey.parts.iter().find(|part| follows(&part.begin)) {
+                return Ok((next.address, next.begin.clone()));
             }
-            damage.extend(survey.damage);
+            damage.extend(self.survey.take().map(|survey| survey.damage).unwrap_or_default());
             self.reader.lend_back(mount);
         }
         let damage: String = damage.iter().map(|line| format!("; {line}")).collect();

@@ -62,11 +62,13 @@ fn seal(bytes: &mut [u8], separator: u8, mark: &[u8], count: usize) {
     last[from..].copy_from_slice(digest.as_bytes());
 }
 
-/// Frames: magic, length within the input, checksum, and the digest an end carries.
+/// Frames: magic, length within the input, checksum, and the digest and count an end carries.
 pub fn frames(bytes: &mut [u8]) {
     let mut chain = blake3::Hasher::new();
     let mut at = 0;
-    let mut carried = 0u64;
+    // Bytes of the edge, and of each stream that takes turns on it.
+    let (mut carried, mut turn) = (0u64, None);
+    let mut streams = std::collections::BTreeMap::<Vec<u8>, u64>::new();
     while at + 24 <= bytes.len() {
         let left = (bytes.len() - at - 24) as u32;
         let frame = &mut bytes[at..];
@@ -77,9 +79,20 @@ pub fn frames(bytes: &mut [u8]) {
         frame[16..20].copy_from_slice(&length.to_le_bytes());
         let whole = 24 + length as usize;
         match frame[4] {
-            2 => carried += u64::from(length),
+            2 => {
+                carried += u64::from(length);
+                let of_turn = turn.as_ref().and_then(|id| streams.get_mut(id));
+                of_turn.into_iter().for_each(|bytes| *bytes += u64::from(length));
+            }
+            5 => turn = None,
+            6 => {
+                let id = frame[24..whole].to_vec();
+                streams.entry(id.clone()).or_default();
+                turn = Some(id);
+            }
             4 => {
-                frame[8..16].copy_from_slice(&carried.to_le_bytes());
+                let ended = turn.take().map_or(carried, |id| streams[&id]);
+                frame[8..16].copy_from_slice(&ended.to_le_bytes());
                 if length >= 33 {
                     frame[whole - 32..whole].copy_from_slice(chain.finalize().as_bytes());
                 }

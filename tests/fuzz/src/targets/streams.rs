@@ -3,13 +3,15 @@
 //! Promises: what was read and is written again reads the same; any split of a compressed stream
 //! gives the same bytes, in order.
 
+use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use tapioca::list::{self, Line, escape, unescape};
 use tapioca::parts::process::decompress::Decompress;
 use tapioca::stream::frame::{FrameReader, FrameWriter};
 use tapioca::stream::{
-    Abort, Begin, Block, End, Fault, Inlet, Item, Outlet, Pool, Process, Receipt,
+    Abort, Begin, Block, Course, End, Fault, Inlet, Item, KIND_MUX, Outlet, Pool, Process, Receipt,
+    StreamId,
 };
 
 /// An item that can be compared and kept.
@@ -20,6 +22,7 @@ enum Kept {
     Mark(Vec<u8>),
     End(End),
     Abort(Abort),
+    Turn(StreamId),
 }
 
 impl Kept {
@@ -30,6 +33,7 @@ impl Kept {
             Item::Mark(lines) => Kept::Mark(lines),
             Item::End(end) => Kept::End(end),
             Item::Abort(abort) => Kept::Abort(abort),
+            Item::Turn(id) => Kept::Turn(id),
         }
     }
 
@@ -42,22 +46,19 @@ impl Kept {
             Kept::Mark(lines) => Item::Mark(lines.clone()),
             Kept::End(end) => Item::End(*end),
             Kept::Abort(abort) => Item::Abort(abort.clone()),
+            Kept::Turn(id) => Item::Turn(*id),
         }
-    }
-
-    fn is_last(&self) -> bool {
-        matches!(self, Kept::End(_) | Kept::Abort(_))
     }
 }
 
 fn read_frames(bytes: &[u8]) -> Vec<Kept> {
     let mut inlet = FrameReader::with_pool(bytes, Pool::new(4096, 1));
     let mut items: Vec<Kept> = Vec::new();
-    while !items.last().is_some_and(Kept::is_last) {
-        match inlet.take() {
-            Ok(item) => items.push(Kept::of(item)),
-            Err(_) => break,
-        }
+    let mut course = Course::new();
+    while !course.is_over() {
+        let Ok(item) = inlet.take() else { break };
+        course.note(&item);
+        items.push(Kept::of(item));
     }
     items
 }
@@ -73,8 +74,41 @@ pub fn frames(b: &[u8]) {
     assert_eq!(read_frames(&again), items);
 }
 
-/// Begin first, offsets as the begin says, an end that counts.
+/// Each stream by itself, and the edge they take turns on: begin first, offsets as the begin says, an
+/// end that counts.
 fn stream_is_in_order(items: &[Kept]) {
+    let Some(Kept::Begin(edge)) = items.first() else {
+        return assert!(items.iter().all(|item| matches!(item, Kept::Abort(_))));
+    };
+    if edge.kind != KIND_MUX {
+        return one_is_in_order(&items.iter().collect::<Vec<_>>());
+    }
+    let mut streams: BTreeMap<StreamId, Vec<&Kept>> = BTreeMap::new();
+    let (mut turn, mut whole, mut carried) = (None, None, 0);
+    for item in &items[1..] {
+        assert!(whole.is_none(), "something follows the end");
+        match (item, turn) {
+            (Kept::Turn(id), _) => turn = Some(*id).filter(|id| *id != edge.stream),
+            (Kept::End(end), None) => whole = Some(end.bytes),
+            (Kept::Abort(_), None) => {}
+            (item, Some(id)) => {
+                streams.entry(id).or_default().push(item);
+                carried += if let Kept::Data(_, data) = item { data.len() as u64 } else { 0 };
+                let is_over = matches!(item, Kept::End(_) | Kept::Abort(_));
+                turn = turn.filter(|_| !is_over);
+            }
+            (item, None) => panic!("{item:?} in nobody's turn"),
+        }
+    }
+    assert!(whole.is_none_or(|bytes| bytes == carried));
+    for (id, items) in &streams {
+        let begins = matches!(items[0], Kept::Begin(begin) if begin.stream == *id);
+        assert!(begins || matches!(items[0], Kept::Abort(_)));
+        one_is_in_order(items);
+    }
+}
+
+fn one_is_in_order(items: &[&Kept]) {
     let mut partial = None;
     let (mut next, mut bytes) = (0, 0);
     for (at, item) in items.iter().enumerate() {
@@ -92,6 +126,7 @@ fn stream_is_in_order(items: &[Kept]) {
             Kept::Mark(lines) => assert!(partial.is_some() && lines.ends_with(b"\n")),
             Kept::End(end) => assert_eq!(end.bytes, bytes),
             Kept::Abort(_) => {}
+            Kept::Turn(_) => panic!("a turn within a stream"),
         }
     }
 }
@@ -168,7 +203,7 @@ impl Outlet for Plain {
                 self.bytes.extend_from_slice(block.data());
             }
             Item::End(end) => self.ended = Some(end),
-            Item::Begin(_) | Item::Mark(_) | Item::Abort(_) => {}
+            Item::Begin(_) | Item::Mark(_) | Item::Abort(_) | Item::Turn(_) => {}
         }
         Ok(())
     }
