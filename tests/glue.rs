@@ -104,10 +104,7 @@ steps = [["src_stdin"]]
     assert!(!bench.at("L").exists() && !bench.at("x").exists(), "something was opened");
 }
 
-#[test]
-fn joints_that_make_no_sense_are_named_with_their_place() {
-    let bench = Bench::new();
-    let recipe = r#"name = "all wrong"
+const BAD_JOINTS: &str = r#"name = "all wrong"
 [[chain]]
 name = "a"
 into = "nowhere"
@@ -151,7 +148,11 @@ steps = [["fun_mux"], ["sink_null"]]
 name = "f"
 steps = [["src_filesys", "q"], ["sink_file", "q"]]
 "#;
-    let (code, words) = bench.glue(recipe);
+
+#[test]
+fn joints_that_make_no_sense_are_named_with_their_place() {
+    let bench = Bench::new();
+    let (code, words) = bench.glue(BAD_JOINTS);
     assert_eq!(code, 2);
     let told: Vec<&str> =
         words.lines().filter_map(|line| line.strip_prefix("glue:   recipe.toml:")).collect();

@@ -96,6 +96,16 @@ impl Bench {
         of_tree.split(' ').next().unwrap().to_owned()
     }
 
+    /// The lists once more, from the cartridges alone.
+    fn rebuild(&self, library: &str) {
+        let (drive, changer) =
+            (format!("virtual:{library}#drive0"), format!("virtual:{library}#changer"));
+        let to = format!("{library}.lists");
+        let words = ["library", "rebuild", "--drive", &drive, "--changer", &changer, "--to", &to];
+        let done = self.run(&words);
+        assert!(done.status.success(), "{done:?}");
+    }
+
     fn listed(&self, library: &str) -> String {
         let (drive, changer) =
             (format!("virtual:{library}#drive0"), format!("virtual:{library}#changer"));
@@ -133,10 +143,13 @@ fn each_client_comes_back_alone_from_either_library() {
         let all: BTreeSet<_> = TREES.iter().flat_map(|tree| media(&bench.list(tree))).collect();
         assert!(all.len() >= 6, "{all:?}: several cartridges in each library");
         for library in LIBRARIES {
+            bench.rebuild(library);
             for tree in TREES {
                 let list = format!("{tree}.list");
                 bench.restore(tree, library, &["--only", tree, "--list", &list]);
                 let id = bench.stream(tree, library);
+                let rebuilt = format!("{library}.lists/{id}.list");
+                bench.restore(tree, library, &["--only", tree, "--list", &rebuilt]);
                 let first = ["--volume", "TAP001L9", "--stream", &id];
                 bench.restore(tree, library, &first);
                 bench.restore(tree, library, &[&first[..], &["--only", tree]].concat());
@@ -240,6 +253,48 @@ fn a_library_that_fails_ends_all_or_is_left_out_as_it_is_said() {
         for tree in TREES {
             let list = format!("{tree}.list");
             bench.restore(tree, "box", &["--only", tree, "--list", &list]);
+        }
+    }
+}
+
+const ENDLESS: &str = r#"["src_exec", "--", "yes"]"#;
+
+#[test]
+fn streams_that_meet_end_when_they_are_asked_to() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    for plumber in ["ring", "pipe"] {
+        let bench = Bench::new();
+        let recipe = format!(
+            r#"name = "endless"
+plumber = "{plumber}"
+chain = [
+  {{ into = "both", steps = [{ENDLESS}] }},
+  {{ into = "both", steps = [{ENDLESS}, ["proc_compress"]] }},
+  {{ name = "both", into = ["a", "b"], steps = [["fun_mux", "--turn-mib", "1"], ["tee_mirror"]] }},
+  {{ name = "a", steps = [["sink_file", "first"]] }},
+  {{ name = "b", steps = [["sink_file", "second"]] }},
+]
+"#
+        );
+        std::fs::write(bench.at("recipe.toml"), recipe).unwrap();
+        let mut glue = Command::new(EXE)
+            .args(["glue", "--json", "recipe.toml"])
+            .current_dir(&bench.dir)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut told = BufReader::new(glue.stdout.take().unwrap()).lines();
+        assert!(told.next().unwrap().unwrap().contains("progress"));
+        let pid = rustix::process::Pid::from_child(&glue);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let last = told.map(Result::unwrap).last().unwrap();
+        assert!(last.contains("\"ended\""), "{last}");
+        let done = glue.wait_with_output().unwrap();
+        assert_eq!(done.status.code(), Some(111), "{done:?}");
+        for name in ["first", "second", "first.partial", "second.partial"] {
+            assert!(!bench.at(name).exists(), "{plumber}: {name} stays");
         }
     }
 }

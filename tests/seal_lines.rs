@@ -33,6 +33,7 @@ impl Outlet for Seen {
             }
             Item::End(_) => self.ended = true,
             Item::Abort(abort) => self.abort = Some(abort),
+            Item::Turn(stream) => panic!("a turn of {stream}"),
         }
         Ok(())
     }

@@ -57,6 +57,11 @@ impl Planned {
         !self.from.is_empty()
     }
 
+    /// Whether it begins with a funnel that goes on when something that flows into it fails.
+    pub(super) fn head_forgives(&self) -> bool {
+        self.head_forgives
+    }
+
     /// Its name, or its number.
     pub(super) fn label(&self) -> String {
         self.name.clone().unwrap_or_else(|| (self.number + 1).to_string())

@@ -224,7 +224,9 @@ impl Pudding {
     }
 
     fn stop(&self, why: &str) {
-        self.chains.iter().for_each(|chain| chain.stop.stop(why));
+        // Funnels before what flows into them.
+        let (fed, sources): (Vec<_>, Vec<_>) = self.chains.iter().partition(|chain| chain.is_fed);
+        fed.iter().chain(&sources).for_each(|chain| chain.stop.stop(why));
     }
 
     fn progress(&self) -> Vec<Progress> {
@@ -324,8 +326,13 @@ fn processes(plan: &Plan, program: &std::path::Path) -> Result<Vec<(Watched, Run
         if let Some(receipts) = running.receipts() {
             count(receipts, durable.clone());
         }
-        // What others flow into ends when they do, and clears up.
-        let stop = if chain.is_fed() { Stop::ByOthers } else { Stop::Pipe(running.stop()?) };
+        // What others flow into ends when they do, and clears up; but a funnel would make an edge of
+        // streams that gave up, and end that well.
+        let ends_with_others = chain.is_fed() && !chain.head_forgives();
+        let stop = match ends_with_others {
+            true => Stop::ByOthers,
+            false => Stop::Pipe(running.stop()?),
+        };
         Ok((watched(chain, None, durable, stop), Running::Pipe(running)))
     };
     plan.chains().zip(joints).map(start).collect()

@@ -102,6 +102,17 @@ fn each_comes_back_alone_over_several_volumes() {
 }
 
 #[test]
+fn a_volume_with_turns_checks_well() {
+    let rig = Rig::new(1, 64 << 20);
+    let streams = [&Stream::new(1, 5_000_000), &Stream::new(2, 3_000_000)];
+    let written = write_turns(rig.mount(), streams, None);
+    written.result.as_ref().unwrap();
+    let mut reader = rig.mount().read_tag("T00001L9").unwrap();
+    let check = reader.check(&mut |_| {}).unwrap();
+    assert!(check.faults.is_empty() && check.whole_parts > 10, "{check:?}");
+}
+
+#[test]
 fn one_that_gives_up_harms_no_other() {
     let rig = rig();
     let (first, second) = (Stream::new(1, 3_000_000), Stream::new(2, 3_000_000));

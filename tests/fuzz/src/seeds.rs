@@ -61,7 +61,7 @@ impl Outlet for Marks {
         match item {
             Item::Begin(begin) => self.head = begin.heads[0].1.clone(),
             Item::Mark(lines) => self.lines.extend(lines),
-            Item::Data { .. } | Item::End(_) | Item::Abort(_) => {}
+            Item::Data { .. } | Item::End(_) | Item::Abort(_) | Item::Turn(_) => {}
         }
         Ok(())
     }
