@@ -87,7 +87,7 @@ fn hear<T: serde::de::DeserializeOwned>(
     limit: Duration,
 ) -> Result<T, Fault> {
     match receiver.frame(limit)? {
-        (header, payload) if header.kind == Kind::Message => message::decode(&payload),
+        (header, payload) if header.kind == Kind::Message => message::decode(payload.data()),
         _ => Err(Fault::stream("the other end talks of something else")),
     }
 }

@@ -196,7 +196,7 @@ impl Client<'_> {
     fn request(&mut self) -> Result<Request, Fault> {
         let (header, payload) = self.receiver.frame(REQUEST_LIMIT)?;
         let message = match header.kind {
-            Kind::Message => message::decode(&payload)?,
+            Kind::Message => message::decode(payload.data())?,
             _ => return Err(Fault::stream("it sends data before it said what to run")),
         };
         let FromClient::Start(request) = message else {
@@ -251,7 +251,9 @@ impl Client<'_> {
     fn unseal(&mut self) -> Result<(), Fault> {
         self.receiver.unseal(Side::Server)?;
         let (header, payload) = self.receiver.frame(REQUEST_LIMIT)?;
-        if header.kind != Kind::Message || message::decode(&payload) != Ok(FromClient::Unsealed) {
+        if header.kind != Kind::Message
+            || message::decode(payload.data()) != Ok(FromClient::Unsealed)
+        {
             return Err(Fault::stream("it does not change over to frames in clear"));
         }
         self.sender.unseal(Side::Server)

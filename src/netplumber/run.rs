@@ -24,7 +24,7 @@ use crate::plumb::spawn::without_a_word;
 use crate::stream::frame::{FrameReader, FrameWriter};
 use crate::stream::{Blame, Fault, Inlet, Item, Patience};
 use crate::wire::Link;
-use crate::wire::link::HandleReader;
+use crate::wire::link::{HandleReader, HandleWriter};
 use crate::wire::message::{
     PIPES, RECEIPTS_FROM_BELOW, RECEIPTS_UP, Request, STDERR, STDIN, STDOUT,
 };
@@ -55,8 +55,8 @@ pub fn part(who: &str, part: Part, link: &Link, request: &Request) -> Verdict {
     let words = words_of_this_process(link)?;
     let below = request.receipts_from_below.then(|| link.reader(RECEIPTS_FROM_BELOW));
     let mut up = ReceiptLines(request.receipts_up.then(|| link.writer(RECEIPTS_UP)));
-    let out = || FrameWriter::new(link.writer(STDOUT));
-    let inlet = || LinkInlet(FrameReader::new(link.reader(STDIN)));
+    let out = || FrameWriter::giving(link.writer(STDOUT), HandleWriter::give);
+    let inlet = || LinkInlet(FrameReader::lending(link.reader(STDIN), HandleReader::lend));
     let verdict = match part {
         Part::Source(mut source) => run::source(who, &mut *source, out(), &listen(below), &mut up),
         Part::Process(mut process) => {
@@ -129,7 +129,7 @@ fn pour(name: &str, mut from: HandleReader, mut to: impl Write + Send + 'static)
     std::thread::spawn(move || {
         loop {
             let poured = from.next_piece().map_err(io::Error::other);
-            match poured.and_then(|piece| to.write_all(&piece).map(|()| piece.is_empty())) {
+            match poured.and_then(|piece| to.write_all(piece.data()).map(|()| piece.is_empty())) {
                 Ok(false) => {}
                 Ok(true) => return,
                 Err(error) => {

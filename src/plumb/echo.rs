@@ -178,7 +178,7 @@ fn pump_out(mut from: HandleReader, mut to: impl Write) -> io::Result<()> {
         if piece.is_empty() {
             return Ok(());
         }
-        to.write_all(&piece)?;
+        to.write_all(piece.data())?;
     }
 }
 

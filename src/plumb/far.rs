@@ -106,7 +106,7 @@ fn say(sender: &mut Sender, message: &FromClient) -> Result<(), Fault> {
 
 fn hear(receiver: &mut Receiver) -> Result<FromServer, Fault> {
     match receiver.frame(LIMIT)? {
-        (header, payload) if header.kind == Kind::Message => message::decode(&payload),
+        (header, payload) if header.kind == Kind::Message => message::decode(payload.data()),
         _ => Err(Fault::stream("the netplumber sends data before it was asked for any")),
     }
 }

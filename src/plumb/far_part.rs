@@ -91,7 +91,7 @@ impl Sink for FarSink {
     fn item(&mut self, item: Item, up: &mut dyn Upward) -> Result<(), Fault> {
         if self.running.is_none() && matches!(item, Item::Begin(_)) {
             let link = call(&self.far)?;
-            let out = FrameWriter::new(link.writer(STDIN));
+            let out = FrameWriter::giving(link.writer(STDIN), HandleWriter::give);
             let receipts = listen(Some(link.reader(RECEIPTS_UP)));
             self.running = Some(Running { link, out, receipts, course: Course::new() });
         } else if self.running.is_none() && matches!(item, Item::Abort(_)) {
@@ -139,7 +139,7 @@ impl Source for FarSource {
         self.receipts.0 =
             self.far.request.receipts_from_below.then(|| link.writer(RECEIPTS_FROM_BELOW));
         let link = self.link.insert(link);
-        let mut frames = FrameReader::new(link.reader(STDOUT));
+        let mut frames = FrameReader::lending(link.reader(STDOUT), HandleReader::lend);
         let mut course = Course::new();
         while !course.is_over() {
             let item = frames.take().map_err(|fault| better_told(link, fault))?;

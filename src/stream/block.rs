@@ -110,6 +110,28 @@ impl std::fmt::Debug for Block {
     }
 }
 
+/// Another block with the same bytes; it belongs to no pool.
+impl Clone for Block {
+    fn clone(&self) -> Block {
+        Block::copy_of(self.data())
+    }
+}
+
+/// Blocks are the same if their bytes are.
+impl PartialEq for Block {
+    fn eq(&self, other: &Block) -> bool {
+        self.data() == other.data()
+    }
+}
+
+impl Eq for Block {}
+
+impl std::hash::Hash for Block {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.data().hash(state);
+    }
+}
+
 impl Block {
     fn over(bytes: Vec<u8>, home: Option<Pool>) -> Block {
         let base = HEADROOM + bytes[HEADROOM..].as_ptr().align_offset(PAGE).min(PAGE);

@@ -90,9 +90,16 @@ struct EndWire {
     chain: [u8; 32],
 }
 
+/// Sends the bytes of a block as they are, without a copy.
+pub type Give<W> = fn(&mut W, super::Block) -> std::io::Result<()>;
+/// The next bytes, so many of them, as a block, if they are in one that can be had without a copy.
+pub type Lend<R> = fn(&mut R, usize) -> Option<super::Block>;
+
 /// Writes items as frames.
 pub struct FrameWriter<W: Write> {
     to: W,
+    /// Takes a whole block off our hands, where `to` can do that.
+    give: Option<Give<W>>,
     chain: blake3::Hasher,
     course: Course,
 }
@@ -100,7 +107,12 @@ pub struct FrameWriter<W: Write> {
 impl<W: Write> FrameWriter<W> {
     /// Frames onto `to`, which should not buffer: each frame is one write.
     pub fn new(to: W) -> FrameWriter<W> {
-        FrameWriter { to, chain: blake3::Hasher::new(), course: Course::new() }
+        FrameWriter { to, give: None, chain: blake3::Hasher::new(), course: Course::new() }
+    }
+
+    /// Frames onto `to`, which takes blocks without a copy.
+    pub fn giving(to: W, give: Give<W>) -> FrameWriter<W> {
+        FrameWriter { give: Some(give), ..FrameWriter::new(to) }
     }
 
     /// What the frames go onto.
@@ -120,6 +132,22 @@ impl<W: Write> FrameWriter<W> {
         frame.extend_from_slice(&header);
         frame.extend_from_slice(payload);
         self.write(&frame)
+    }
+
+    fn send_block(
+        &mut self,
+        mut block: super::Block,
+        header: [u8; HEADER_BYTES],
+    ) -> Result<(), Fault> {
+        if !block.prepend(&header) {
+            // It came from where nothing had to stand in front of it.
+            block = super::Block::copy_of(block.data());
+            block.prepend(&header);
+        }
+        match self.give {
+            Some(give) => give(&mut self.to, block).map_err(|e| unwritten(&e)),
+            None => write_all(&mut self.to, block.data()),
+        }
     }
 
     fn write(&mut self, frame: &[u8]) -> Result<(), Fault> {
@@ -142,10 +170,14 @@ impl<W: Write> FrameWriter<W> {
 }
 
 fn write_all(to: &mut impl Write, frame: &[u8]) -> Result<(), Fault> {
-    to.write_all(frame).and_then(|()| to.flush()).map_err(|error| match error.kind() {
+    to.write_all(frame).and_then(|()| to.flush()).map_err(|e| unwritten(&e))
+}
+
+fn unwritten(error: &std::io::Error) -> Fault {
+    match error.kind() {
         ErrorKind::BrokenPipe => Fault::neighbour("cannot write the stream: its reader is gone"),
-        _ => Fault::host("cannot write the stream", &error),
-    })
+        _ => Fault::host("cannot write the stream", error),
+    }
 }
 
 impl<W: Write> Outlet for FrameWriter<W> {
@@ -155,10 +187,10 @@ impl<W: Write> Outlet for FrameWriter<W> {
         match item {
             Item::Begin(begin) if begin.heads.is_empty() => self.send_coded(Kind::Begin, 0, &begin),
             Item::Begin(begin) => self.send_coded(Kind::Begin, 0, &(&begin, &begin.heads)),
-            Item::Data { offset, mut block } => {
+            Item::Data { offset, block } => {
                 let header = Header::encode(Kind::Data, offset, block.data());
                 self.chain.update(&header);
-                write_all(&mut self.to, block.with_header(header))
+                self.send_block(block, header)
             }
             Item::Mark(lines) => {
                 lines_in_frames(&lines).try_for_each(|l| self.send(Kind::Mark, 0, l))
@@ -191,6 +223,7 @@ fn lines_in_frames(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Reads items from frames and checks that they make a stream.
 pub struct FrameReader<R: Read> {
     from: R,
+    lend: Option<Lend<R>>,
     pool: Pool,
     chain: blake3::Hasher,
     course: Course,
@@ -204,7 +237,13 @@ impl<R: Read> FrameReader<R> {
 
     /// Frames from `from`, their data in blocks of `pool` (larger frames in blocks of their own).
     pub fn with_pool(from: R, pool: Pool) -> FrameReader<R> {
-        FrameReader { from, pool, chain: blake3::Hasher::new(), course: Course::new() }
+        let (chain, course) = (blake3::Hasher::new(), Course::new());
+        FrameReader { from, lend: None, pool, chain, course }
+    }
+
+    /// Frames from `from`, which may have their bytes in blocks already.
+    pub fn lending(from: R, lend: Lend<R>) -> FrameReader<R> {
+        FrameReader { lend: Some(lend), ..FrameReader::new(from) }
     }
 
     fn header(&mut self) -> Result<Header, Fault> {
@@ -218,15 +257,23 @@ impl<R: Read> FrameReader<R> {
     }
 
     fn payload(&mut self, header: &Header) -> Result<super::Block, Fault> {
+        let block = self.bytes_of(header)?;
+        match header.matches(block.data()) {
+            true => Ok(block),
+            false => Err(self.damaged("a frame's checksum is wrong")),
+        }
+    }
+
+    fn bytes_of(&mut self, header: &Header) -> Result<super::Block, Fault> {
+        if let Some(block) = self.lend.and_then(|lend| lend(&mut self.from, header.length)) {
+            return Ok(block);
+        }
         let mut block = match header.length <= self.pool.capacity() {
             true => self.pool.take(),
             false => super::Block::with_capacity(header.length),
         };
         read_whole(&mut self.from, &mut block.spare()[..header.length], self.course.next())?;
         block.grow(header.length);
-        if !header.matches(block.data()) {
-            return Err(self.damaged("a frame's checksum is wrong"));
-        }
         Ok(block)
     }
 

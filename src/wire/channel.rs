@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::frame::{Assembler, Header, Packet};
 use super::tls::Tls;
-use crate::stream::{Blame, Fault};
+use crate::stream::{Blame, Block, Fault};
 
 /// Bytes read from the socket at once.
 const READ_BYTES: usize = 512 * 1024;
@@ -93,7 +93,7 @@ pub enum Received {
 }
 
 /// A frame that arrived.
-pub type Frame = (Header, Vec<u8>);
+pub type Frame = (Header, Block);
 
 fn link_fault(what: &str, error: &std::io::Error) -> Fault {
     Fault::later(Blame::Link, format!("{what}: {error}"))
@@ -331,10 +331,11 @@ impl Receiver {
 
     fn process_clear(&mut self, frames: &mut Vec<Frame>) -> Result<usize, Fault> {
         let Some(clear) = &mut self.clear else { return Ok(0) };
-        let each = &mut |header: Header, mut payload: Vec<u8>| {
-            let mac = payload.split_off(header.length);
+        let each = &mut |header: Header, mut payload: Block| {
+            let mac = payload.data()[header.length..].to_vec();
+            payload.truncate(header.length);
             // Hashes compare in constant time.
-            let right = blake3::Hash::from_bytes(clear.mac(&header.encode(), &payload));
+            let right = blake3::Hash::from_bytes(clear.mac(&header.encode(), payload.data()));
             if right != blake3::Hash::from_slice(&mac).map_err(|e| e.to_string())? {
                 return Err("a frame in clear was changed, or is not where it belongs".into());
             }

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use super::frame::{HANDLES, Header, Kind, PAYLOAD_BYTES_MAX, Packet};
-use crate::stream::Fault;
+use crate::stream::{Block, Fault};
 
 /// Bytes of data all handles of a link may have on their way.
 const WINDOW_BYTES_ALL: usize = 32 * 1024 * 1024;
@@ -39,7 +39,7 @@ struct Writer {
 /// What we receive on a handle.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Reader {
-    queue: VecDeque<Vec<u8>>,
+    queue: VecDeque<Block>,
     /// Bytes that count against the window: received and not yet given back as credit.
     held: usize,
     /// Of those, the ones that were taken.
@@ -69,7 +69,7 @@ pub enum Arrived {
     /// Something about this handle changed.
     Handle(u8),
     /// A message.
-    Message(Vec<u8>),
+    Message(Block),
     /// Nothing to act on.
     Nothing,
 }
@@ -231,7 +231,7 @@ impl Flow {
     }
 
     /// Takes a frame that arrived.
-    pub fn receive(&mut self, header: Header, payload: Vec<u8>) -> Result<Arrived, Fault> {
+    pub fn receive(&mut self, header: Header, payload: Block) -> Result<Arrived, Fault> {
         let handle = header.handle;
         let at = usize::from(handle);
         let is_data = at < HANDLES;
@@ -243,7 +243,7 @@ impl Flow {
         }
         match header.kind {
             Kind::Data => self.receive_data(at, payload)?,
-            Kind::Credit => self.receive_credit(at, &payload)?,
+            Kind::Credit => self.receive_credit(at, payload.data())?,
             Kind::Eof if self.readers[at].closed => {
                 return Err(violation(format!("handle {handle} ends twice")));
             }
@@ -261,7 +261,7 @@ impl Flow {
         Ok(if is_data { Arrived::Handle(handle) } else { Arrived::Nothing })
     }
 
-    fn receive_data(&mut self, at: usize, payload: Vec<u8>) -> Result<(), Fault> {
+    fn receive_data(&mut self, at: usize, payload: Block) -> Result<(), Fault> {
         let reader = &mut self.readers[at];
         if reader.closed {
             return Err(violation(format!("data on handle {at} behind its end")));
@@ -293,7 +293,7 @@ impl Flow {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Taken {
     /// Some bytes.
-    Bytes(Vec<u8>),
+    Bytes(Block),
     /// None yet.
     NothingYet,
     /// None any more.

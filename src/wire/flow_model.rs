@@ -70,9 +70,7 @@ impl World {
         if !side.flow.has_room(number) {
             return None;
         }
-        let mut packet = Packet::data_with_room(1);
-        packet.append(&[left]);
-        side.flow.offer(number, packet).ok()?;
+        side.flow.offer(number, Packet::data_of(&[left])).ok()?;
         side.left[handle] = Some(left - 1);
         Some(world)
     }
@@ -92,7 +90,7 @@ impl World {
         let packet = world.0[1 - side].wire.pop_front()?;
         let (head, payload) = packet.bytes().split_first_chunk().unwrap();
         let header = Header::decode(*head).unwrap();
-        world.0[side].flow.receive(header, payload.to_vec()).unwrap();
+        world.0[side].flow.receive(header, Block::of_vec(payload.to_vec())).unwrap();
         Some(world)
     }
 
@@ -149,17 +147,20 @@ fn no_schedule_of_two_ends_gets_stuck() {
 fn a_peer_that_breaks_the_rules_is_found_out() {
     let data = |handle| Header { kind: Kind::Data, handle, length: 2 };
     let flow = || Flow::new(CLIENT_CONTROL, 2, 3);
-    assert!(flow().receive(data(2), vec![0; 2]).is_err(), "a handle that was never opened");
+    assert!(
+        flow().receive(data(2), Block::of_vec(vec![0; 2])).is_err(),
+        "a handle that was never opened"
+    );
     let mut full = flow();
-    full.receive(data(0), vec![0; 2]).unwrap();
-    assert!(full.receive(data(0), vec![0; 2]).is_err(), "more than the window");
+    full.receive(data(0), Block::of_vec(vec![0; 2])).unwrap();
+    assert!(full.receive(data(0), Block::of_vec(vec![0; 2])).is_err(), "more than the window");
     let mut ended = flow();
     let eof = Header { kind: Kind::Eof, handle: 0, length: 0 };
-    ended.receive(eof, Vec::new()).unwrap();
-    assert!(ended.receive(data(0), vec![0; 2]).is_err(), "data behind the end");
-    assert!(ended.receive(eof, Vec::new()).is_err(), "two ends");
+    ended.receive(eof, Block::of_vec(Vec::new())).unwrap();
+    assert!(ended.receive(data(0), Block::of_vec(vec![0; 2])).is_err(), "data behind the end");
+    assert!(ended.receive(eof, Block::of_vec(Vec::new())).is_err(), "two ends");
     let credit = Header { kind: Kind::Credit, handle: 0, length: 4 };
-    assert!(flow().receive(credit, vec![1, 0, 0, 0]).is_err(), "credit for nothing");
+    assert!(flow().receive(credit, Block::of_vec(vec![1, 0, 0, 0])).is_err(), "credit for nothing");
     let ping = Header { kind: Kind::Ping, handle: CLIENT_CONTROL, length: 0 };
-    assert!(flow().receive(ping, Vec::new()).is_err(), "our own control handle");
+    assert!(flow().receive(ping, Block::of_vec(Vec::new())).is_err(), "our own control handle");
 }

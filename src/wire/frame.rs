@@ -9,10 +9,16 @@
 //!  4  4  length     bytes that follow, at most 266,240
 //! ```
 
+use crate::stream::{Block, Pool};
+
 /// Bytes of a header.
 pub const HEADER_BYTES: usize = 8;
 /// The most that follows a header: a block of an edge with its own header fits.
 pub const PAYLOAD_BYTES_MAX: usize = 260 * 1024;
+/// A frame from here on is put together in a block that is used again.
+const LARGE_BYTES: usize = 64 * 1024;
+/// So many of those. More are on their way only when readers are slow.
+const POOL_BLOCKS: usize = 16;
 /// Handles for data.
 pub const HANDLES: usize = 254;
 /// The handle on which the client talks about the connection itself.
@@ -102,7 +108,10 @@ impl Header {
 
 /// A frame ready to be sent: header and payload in one piece.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Packet(Vec<u8>);
+pub struct Packet {
+    block: Block,
+    has_header: bool,
+}
 
 impl Packet {
     /// A frame with a short payload.
@@ -110,60 +119,79 @@ impl Packet {
         let mut bytes = Vec::with_capacity(HEADER_BYTES + payload.len());
         bytes.extend_from_slice(&Header { kind, handle, length: payload.len() }.encode());
         bytes.extend_from_slice(payload);
-        Packet(bytes)
+        Packet { block: Block::of_vec(bytes), has_header: true }
     }
 
-    /// Room for a data frame of up to `capacity` bytes; fill it with [`Packet::append`].
-    pub fn data_with_room(capacity: usize) -> Packet {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + capacity);
+    /// A data frame with the bytes of a block.
+    pub fn data(block: Block) -> Packet {
+        Packet { block, has_header: false }
+    }
+
+    /// A data frame with a copy of some bytes.
+    pub fn data_of(payload: &[u8]) -> Packet {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + payload.len());
         bytes.resize(HEADER_BYTES, 0);
-        Packet(bytes)
-    }
-
-    /// Adds payload.
-    pub fn append(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+        bytes.extend_from_slice(payload);
+        let mut block = Block::of_vec(bytes);
+        block.advance(HEADER_BYTES);
+        Packet::data(block)
     }
 
     /// Bytes of payload.
     pub fn payload_bytes(&self) -> usize {
-        self.0.len() - HEADER_BYTES
+        self.block.len() - if self.has_header { HEADER_BYTES } else { 0 }
     }
 
-    /// Sets the header of a data frame for what was appended.
+    /// Puts the header before a data frame.
     pub(super) fn seal_as_data(&mut self, handle: u8) {
-        let header = Header { kind: Kind::Data, handle, length: self.payload_bytes() };
-        self.0[..HEADER_BYTES].copy_from_slice(&header.encode());
+        let header = Header { kind: Kind::Data, handle, length: self.payload_bytes() }.encode();
+        if !self.block.prepend(&header) {
+            self.block = Block::copy_of(self.block.data());
+            self.block.prepend(&header);
+        }
+        self.has_header = true;
     }
 
     /// Header and payload.
     pub fn bytes(&self) -> &[u8] {
-        &self.0
+        self.block.data()
     }
 }
 
 /// Puts frames together from pieces of any size.
-#[derive(Default)]
 pub struct Assembler {
     head: [u8; HEADER_BYTES],
     headed: usize,
-    header: Option<Header>,
-    payload: Vec<u8>,
+    header: Option<(Header, Block)>,
+    /// Blocks for large frames: memory that is used again costs less than new one.
+    pool: Pool,
     /// Bytes that follow each payload and belong to it.
     tail: usize,
+}
+
+impl Default for Assembler {
+    fn default() -> Assembler {
+        Assembler::with_tail(0)
+    }
 }
 
 impl Assembler {
     /// For frames that have `tail` more bytes behind their payload; they are given along with it.
     pub fn with_tail(tail: usize) -> Assembler {
-        Assembler { tail, ..Assembler::default() }
+        let pool = Pool::new(PAYLOAD_BYTES_MAX + tail, POOL_BLOCKS);
+        Assembler { head: [0; HEADER_BYTES], headed: 0, header: None, pool, tail }
+    }
+
+    fn room_for(&self, bytes: usize) -> Block {
+        let pooled = (bytes >= LARGE_BYTES).then(|| self.pool.try_take()).flatten();
+        pooled.unwrap_or_else(|| Block::with_capacity(bytes))
     }
 
     /// Takes bytes as they come and calls `each` for every frame that is complete with them.
     pub fn take(
         &mut self,
         mut bytes: &[u8],
-        each: &mut dyn FnMut(Header, Vec<u8>) -> Result<(), String>,
+        each: &mut dyn FnMut(Header, Block) -> Result<(), String>,
     ) -> Result<(), String> {
         loop {
             if self.header.is_none() {
@@ -175,19 +203,18 @@ impl Assembler {
                     return Ok(());
                 }
                 let header = Header::decode(self.head)?;
-                self.payload = Vec::with_capacity(header.length + self.tail);
-                self.header = Some(header);
+                self.header = Some((header, self.room_for(header.length + self.tail)));
             }
-            let Some(header) = self.header else { return Ok(()) };
-            let whole = header.length + self.tail;
-            let count = bytes.len().min(whole - self.payload.len());
-            self.payload.extend_from_slice(&bytes[..count]);
+            let Some((header, mut payload)) = self.header.take() else { return Ok(()) };
+            let missing = header.length + self.tail - payload.len();
+            let count = payload.append(&bytes[..bytes.len().min(missing)]);
             bytes = &bytes[count..];
-            if self.payload.len() < whole {
+            if count < missing {
+                self.header = Some((header, payload));
                 return Ok(());
             }
-            (self.header, self.headed) = (None, 0);
-            each(header, std::mem::take(&mut self.payload))?;
+            self.headed = 0;
+            each(header, payload)?;
         }
     }
 
@@ -213,8 +240,8 @@ mod tests {
         for size in 1..all.len() {
             let (mut assembler, mut found) = (Assembler::default(), Vec::new());
             for piece in all.chunks(size) {
-                let mut each = |header: Header, payload: Vec<u8>| {
-                    found.push(Packet::new(header.kind, header.handle, &payload));
+                let mut each = |header: Header, payload: Block| {
+                    found.push(Packet::new(header.kind, header.handle, payload.data()));
                     Ok(())
                 };
                 assembler.take(piece, &mut each).unwrap();

@@ -16,7 +16,7 @@ use super::channel::{Frame, Received, Receiver, Sender};
 use super::flow::{Arrived, Flow, Taken};
 use super::frame::Packet;
 use super::message;
-use crate::stream::{Blame, Fault};
+use crate::stream::{Blame, Block, Fault};
 
 /// Bytes given to the sender at once.
 const BATCH_BYTES: usize = 512 * 1024;
@@ -41,7 +41,7 @@ impl Alive {
 
 struct State {
     flow: Flow,
-    messages: VecDeque<Vec<u8>>,
+    messages: VecDeque<Block>,
     failed: Option<Fault>,
     /// Why no data is moved any more, while messages still are.
     stopped: Option<Fault>,
@@ -69,7 +69,7 @@ pub struct Link(Arc<Inner>);
 /// What [`Link::read`] came back with.
 pub enum ReadOut {
     /// Some bytes of the handle.
-    Bytes(Vec<u8>),
+    Bytes(Block),
     /// None came in time.
     Nothing,
     /// None will come any more.
@@ -298,7 +298,7 @@ impl Link {
 
     /// The end of a handle that is read here.
     pub fn reader(&self, handle: u8) -> HandleReader {
-        HandleReader { link: self.clone(), handle, chunk: Vec::new(), at: 0, ended: false }
+        HandleReader { link: self.clone(), handle, chunk: Block::of_vec(Vec::new()), ended: false }
     }
 
     /// Sends a message.
@@ -315,7 +315,7 @@ impl Link {
         let mut state = self.lock();
         loop {
             if let Some(bytes) = state.messages.pop_front() {
-                return message::decode(&bytes).map(Some);
+                return message::decode(bytes.data()).map(Some);
             }
             if let Some(fault) = &state.failed {
                 return Err(fault.clone());
@@ -412,6 +412,24 @@ impl HandleWriter {
     }
 }
 
+impl HandleWriter {
+    /// Sends a block without a copy, if it fits a frame.
+    pub fn give(&mut self, block: Block) -> io::Result<()> {
+        let most = self.link.lock().flow.payload_bytes_max();
+        match block.len() <= most {
+            true => self.send(Packet::data(block)),
+            false => self.write_all(block.data()),
+        }
+    }
+
+    fn send(&mut self, packet: Packet) -> io::Result<()> {
+        self.link.write(self.handle, packet).map_err(|fault| match fault.blame {
+            Blame::Neighbour => io::Error::new(io::ErrorKind::BrokenPipe, fault),
+            _ => io::Error::other(fault),
+        })
+    }
+}
+
 impl Write for HandleWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let most = self.link.lock().flow.payload_bytes_max();
@@ -419,12 +437,7 @@ impl Write for HandleWriter {
         if some.is_empty() {
             return Ok(0);
         }
-        let mut packet = Packet::data_with_room(some.len());
-        packet.append(some);
-        self.link.write(self.handle, packet).map_err(|fault| match fault.blame {
-            Blame::Neighbour => io::Error::new(io::ErrorKind::BrokenPipe, fault),
-            _ => io::Error::other(fault),
-        })?;
+        self.send(Packet::data_of(some))?;
         Ok(some.len())
     }
 
@@ -444,19 +457,18 @@ impl Drop for HandleWriter {
 pub struct HandleReader {
     link: Link,
     handle: u8,
-    chunk: Vec<u8>,
-    at: usize,
+    chunk: Block,
     ended: bool,
 }
 
 impl HandleReader {
     /// Waits for bytes or an end, no longer than `limit`. Returns whether there is one.
     pub fn wait(&mut self, limit: Option<Duration>) -> Result<bool, Fault> {
-        if self.at < self.chunk.len() || self.ended {
+        if !self.chunk.is_empty() || self.ended {
             return Ok(true);
         }
         match self.link.read(self.handle, limit)? {
-            ReadOut::Bytes(bytes) => (self.chunk, self.at) = (bytes, 0),
+            ReadOut::Bytes(bytes) => self.chunk = bytes,
             ReadOut::End => self.ended = true,
             ReadOut::Nothing => return Ok(false),
         }
@@ -464,21 +476,25 @@ impl HandleReader {
     }
 
     /// Everything that is there as one piece, waiting for some; empty at the end.
-    pub fn next_piece(&mut self) -> Result<Vec<u8>, Fault> {
+    pub fn next_piece(&mut self) -> Result<Block, Fault> {
         self.wait(None)?;
-        let rest = self.chunk.split_off(self.at.min(self.chunk.len()));
-        (self.chunk, self.at) = (Vec::new(), 0);
-        Ok(rest)
+        Ok(std::mem::replace(&mut self.chunk, Block::of_vec(Vec::new())))
+    }
+
+    /// The next bytes as they are, if there are just so many in one piece.
+    pub fn lend(&mut self, length: usize) -> Option<Block> {
+        // What is there is never empty; an empty block would be the end.
+        let is_it = length > 0 && self.wait(None).is_ok() && self.chunk.len() == length;
+        is_it.then(|| std::mem::replace(&mut self.chunk, Block::of_vec(Vec::new())))
     }
 }
 
 impl Read for HandleReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.wait(None).map_err(io::Error::other)?;
-        let rest = &self.chunk[self.at..];
-        let count = rest.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&rest[..count]);
-        self.at += count;
+        let count = self.chunk.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&self.chunk.data()[..count]);
+        self.chunk.advance(count);
         Ok(count)
     }
 }

@@ -87,9 +87,9 @@ fn somebody_in_between_gets_nothing() {
         let (mut to_box, mut from_box) = channel::establish(socket, tls, limit).unwrap();
         use tapioca::wire::frame::Packet;
         let (header, payload) = from_machine.frame(limit).unwrap();
-        to_box.send(&[Packet::new(header.kind, header.handle, &payload)]).unwrap();
+        to_box.send(&[Packet::new(header.kind, header.handle, payload.data())]).unwrap();
         let (header, payload) = from_box.frame(limit).unwrap();
-        to_machine.send(&[Packet::new(header.kind, header.handle, &payload)]).unwrap();
+        to_machine.send(&[Packet::new(header.kind, header.handle, payload.data())]).unwrap();
     });
     let tls = Tls::client(&config::enrolling().unwrap()).unwrap();
     let socket = std::net::TcpStream::connect(address).unwrap();
@@ -118,7 +118,7 @@ fn a_server_that_does_not_know_the_code_is_not_believed() {
         let tls = Tls::server(&config::server(evil.path()).unwrap()).unwrap();
         let (mut sender, mut receiver) = channel::establish(socket, tls, limit).unwrap();
         let (_, payload) = receiver.frame(limit).unwrap();
-        let ask: enrol::Ask = tapioca::wire::message::decode(&payload).unwrap();
+        let ask: enrol::Ask = tapioca::wire::message::decode(payload.data()).unwrap();
         let answer = enrol::Answer::Granted {
             certificate: authority.sign("web", &ask.request, 1000, 1).unwrap(),
             authority: authority.certificate().unwrap(),

@@ -32,7 +32,7 @@ fn start_with(request: Request) -> Packet {
 }
 
 fn answer(receiver: &mut Receiver) -> FromServer {
-    message::decode(&receiver.frame(LIMIT).unwrap().1).unwrap()
+    message::decode(receiver.frame(LIMIT).unwrap().1.data()).unwrap()
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn strangers_learn_nothing() {
             receiver.frame(LIMIT)
         });
         match answered {
-            Ok((_, payload)) => match message::decode(&payload).unwrap() {
+            Ok((_, payload)) => match message::decode(payload.data()).unwrap() {
                 FromServer::Refused(fault) => fault.what,
                 other => panic!("{other:?}"),
             },
@@ -242,7 +242,7 @@ fn nonsense_after_the_handshake_ends_that_connection_only() {
     for packet in before {
         let (mut sender, mut receiver) = connect(&rig);
         sender.send(std::slice::from_ref(packet)).unwrap();
-        match receiver.frame(LIMIT).map(|(_, payload)| message::decode(&payload)) {
+        match receiver.frame(LIMIT).map(|(_, payload)| message::decode(payload.data())) {
             Ok(Ok(FromServer::Refused(_))) | Err(_) => {}
             other => panic!("{other:?}"),
         }
