@@ -142,8 +142,11 @@ impl Client<'_> {
                 // The machine learns why, and the log has it once.
                 let refused = message::encode(&FromServer::Refused(fault.clone()))?;
                 let packet = Packet::new(Kind::Message, SERVER_CONTROL, &refused);
-                self.sender.send(&[packet])?;
-                leave(&mut self.sender, &mut self.receiver);
+                match self.sender.send(&[packet]) {
+                    Ok(()) => leave(&mut self.sender, &mut self.receiver),
+                    // Whoever breaks TLS cannot be told in it.
+                    Err(unsaid) => tracing::debug!(fault = %unsaid, "it is not told why"),
+                }
                 Err(fault)
             }
         }
