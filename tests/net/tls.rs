@@ -1,30 +1,17 @@
 //! TLS by itself, in memory: what a peer that was let in may send besides data, and how long keys last.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+#[path = "../fuzz/src/targets/peer.rs"]
+mod peer;
+
+use peer::{DATA, HANDSHAKE, Peer, configs, outgoing};
 use rustls::crypto::{CipherSuiteCommon, CryptoProvider, aws_lc_rs::cipher_suite};
-use rustls::{
-    ClientConfig, ClientConnection, ConnectionTrafficSecrets, SupportedCipherSuite,
-    Tls13CipherSuite,
-};
-use tapioca::identity::authority::Authority;
-use tapioca::identity::config;
-use tapioca::netplumber::connection::now_s;
+use rustls::{ClientConfig, ClientConnection, SupportedCipherSuite, Tls13CipherSuite};
 use tapioca::wire::tls::{SERVER_NAME, Tls};
 
 /// A netplumber's end, and the configuration of somebody whom it lets in.
 fn ends(provider: CryptoProvider) -> (Tls, ClientConfig) {
-    let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::open(folder.path(), now_s()).unwrap();
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(authority.certificate().unwrap().into()).unwrap();
-    let mut client = ClientConfig::builder_with_provider(provider.into())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    client.alpn_protocols = vec![b"tapioca-plumb/1".to_vec()];
-    client.enable_secret_extraction = true;
-    (Tls::server(&config::server(folder.path()).unwrap()).unwrap(), client)
+    let (server, client) = configs(provider);
+    (Tls::server(&server).unwrap(), client)
 }
 
 fn take(tls: &mut Tls, bytes: &[u8]) -> Result<Vec<u8>, String> {
@@ -37,62 +24,11 @@ fn take(tls: &mut Tls, bytes: &[u8]) -> Result<Vec<u8>, String> {
     taken.map(|()| plain).map_err(|fault| fault.what)
 }
 
-fn outgoing(tls: &mut Tls) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let count = tls.take_outgoing(&mut bytes);
-    bytes.truncate(count);
-    bytes
-}
-
-/// Somebody who has the keys of a connection and keeps no rules.
-struct Peer {
-    key: LessSafeKey,
-    iv: [u8; 12],
-    number: u64,
-}
-
-impl Peer {
-    fn let_in(server: &mut Tls, client: ClientConfig) -> Peer {
-        let name = SERVER_NAME.try_into().unwrap();
-        let mut client = ClientConnection::new(client.into(), name).unwrap();
-        while client.is_handshaking() || !server.is_open() {
-            let mut bytes = Vec::new();
-            client.write_tls(&mut bytes).unwrap();
-            take(server, &bytes).unwrap();
-            client.read_tls(&mut outgoing(server).as_slice()).unwrap();
-            client.process_new_packets().unwrap();
-        }
-        let (number, secrets) = client.dangerous_extract_secrets().unwrap().tx;
-        let ConnectionTrafficSecrets::Aes256Gcm { key, iv } = secrets else {
-            panic!("another cipher suite");
-        };
-        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_ref()).unwrap());
-        Peer { key, iv: iv.as_ref().try_into().unwrap(), number }
-    }
-
-    /// A record as RFC 8446 has it, section 5.2.
-    fn record(&mut self, kind: u8, content: &[u8]) -> Vec<u8> {
-        let mut inner = [content, &[kind]].concat();
-        let [high, low] = u16::try_from(inner.len() + 16).unwrap().to_be_bytes();
-        let head = [23, 3, 3, high, low];
-        let mut nonce = self.iv;
-        for (byte, number) in nonce[4..].iter_mut().zip(self.number.to_be_bytes()) {
-            *byte ^= number;
-        }
-        self.number += 1;
-        let nonce = Nonce::assume_unique_for_key(nonce);
-        self.key.seal_in_place_append_tag(nonce, Aad::from(head), &mut inner).unwrap();
-        [&head[..], &inner].concat()
-    }
-}
-
-const DATA: u8 = 23;
-const HANDSHAKE: u8 = 22;
 const KEY_UPDATE: &[u8] = &[24, 0, 0, 1, 0];
 
 fn let_in() -> (Tls, Peer) {
     let (mut server, client) = ends(rustls::crypto::aws_lc_rs::default_provider());
-    let peer = Peer::let_in(&mut server, client);
+    let peer = Peer::let_in(&mut server, &client);
     (server, peer)
 }
 
