@@ -116,7 +116,10 @@ fn a_signal_ends_the_component_there() {
         assert!(
             std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success()
         );
+        // Held open, or the component could end by itself before the signal is there.
+        let input = plumb.stdin.take();
         let done = plumb.wait_with_output().unwrap();
+        drop(input);
         assert_eq!(done.status.code(), Some(111), "{done:?}");
         rig.wait_alone();
     }
