@@ -154,7 +154,7 @@ fn a_passphrase_and_two_layers_are_opened_too() {
 fn a_list_is_rebuilt_clear_or_sealed() {
     let bench = Bench::new();
     bench.back_up(PACKED);
-    let entries = |file: &str| bench.ok(&format!("grep -v '^@' {file} | sort"));
+    let entries = |file: &str| bench.ok(&format!("grep -v '^[@=i]' {file} | sort"));
     bench.ok(&format!("$t library rebuild {DEVICES} --to clear --identity k"));
     assert_eq!(entries("clear/*.list"), entries("L"));
     assert!(bench.ok("grep -c '^@ 0 ' clear/*.list").trim().parse::<u32>().unwrap() > 0);
@@ -263,7 +263,7 @@ fn a_lost_index_is_made_again_from_sealed_data() {
     library.flip("TAP001L9", end.index_block, 200, 3).unwrap();
     let rebuilt = bench.sh(&format!("$t library rebuild {DEVICES} --to lists --identity k"));
     let told = String::from_utf8_lossy(&rebuilt.stderr);
-    let entries = |file: &str| bench.ok(&format!("grep -v '^@' {file} | sort"));
+    let entries = |file: &str| bench.ok(&format!("grep -v '^[@=i]' {file} | sort"));
     assert_eq!(entries("lists/*.list"), entries("L"), "{told}");
     assert!(String::from_utf8(rebuilt.stdout).unwrap().contains(" data "), "{told}");
     let sealed = bench.sh(&format!("$t library rebuild {DEVICES} --to none"));
@@ -350,6 +350,6 @@ fn a_part_that_is_told_again_in_the_next_does_no_harm() {
     bench.ok(&format!("{tape} | $t proc_decrypt --identity k | $t proc_verify | $t sink_null"));
     bench.ok(&format!("{tape} --identity k --only '**/big' | $t proc_decrypt --identity k | $t sink_filesys -C back; cmp {{,back/}}telltale-tree/big"));
     bench.ok(&format!("$t library rebuild {DEVICES} --to lists --identity k"));
-    let entries = |file: &str| bench.ok(&format!("grep -v '^@' {file} | sort"));
+    let entries = |file: &str| bench.ok(&format!("grep -v '^[@=i]' {file} | sort"));
     assert_eq!(entries("lists/*.list"), entries("L"));
 }

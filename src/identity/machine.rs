@@ -40,7 +40,10 @@ impl std::str::FromStr for Address {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (host, rest) = rest.split_once(']').ok_or_else(wrong)?;
-                (host, rest.strip_prefix(':'))
+                match rest.strip_prefix(':') {
+                    None if !rest.is_empty() => return Err(wrong()),
+                    port => (host, port),
+                }
             }
             None if text.matches(':').count() > 1 => (text, None),
             None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
@@ -134,7 +137,9 @@ mod tests {
             assert_eq!((address.host.as_str(), address.port), (host, port));
             assert_eq!(address.to_string(), shown);
         }
-        for bad in ["", ":5", "box:", "box:99999", "a b", "../x", "[::1", "a/b:1"] {
+        for bad in
+            ["", ":5", "box:", "box:99999", "a b", "../x", "[::1", "a/b:1", "[::1]5", "[::1]x:5"]
+        {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
         }
     }

@@ -34,6 +34,9 @@ pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 const REQUEST_LIMIT: Duration = Duration::from_secs(20);
 /// How long the other end may take to close.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+/// How long the other end may take until everything that the component wrote was read there: somebody may
+/// have to fetch a cartridge. A machine that is gone is found out much sooner, as the link is cut then.
+const READ_LIMIT: Duration = Duration::from_secs(86_400);
 /// How long a component may take to end once it should.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -142,8 +145,11 @@ impl Client<'_> {
                 // The machine learns why, and the log has it once.
                 let refused = message::encode(&FromServer::Refused(fault.clone()))?;
                 let packet = Packet::new(Kind::Message, SERVER_CONTROL, &refused);
-                self.sender.send(&[packet])?;
-                leave(&mut self.sender, &mut self.receiver);
+                match self.sender.send(&[packet]) {
+                    Ok(()) => leave(&mut self.sender, &mut self.receiver),
+                    // Whoever breaks TLS cannot be told in it.
+                    Err(unsaid) => tracing::debug!(fault = %unsaid, "it is not told why"),
+                }
                 Err(fault)
             }
         }
@@ -387,5 +393,5 @@ fn goodbye(link: &Link, verdict: &Verdict) -> Result<(), Fault> {
     link.drain()?;
     link.allow_close();
     link.say(&FromServer::Ended(verdict.clone()))?;
-    link.let_finish(CLOSE_LIMIT)
+    link.let_finish(READ_LIMIT)
 }

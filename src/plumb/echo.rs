@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,8 +25,9 @@ use crate::wire::message::{
 const PIECE_BYTES: usize = 256 * 1024;
 /// How often a pump that waits for bytes looks whether anybody still wants them.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
-/// How long the component may take to end when it was asked to, and how long what it wrote may take to be
-/// read here when it has ended.
+/// The same for whoever waits until everything was read.
+const LOOK_UP: Duration = Duration::from_millis(250);
+/// How long the component may take to end when it was asked to.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// What this process has to echo.
@@ -85,12 +86,7 @@ pub fn run(
         }
     });
     let verdict = wait(link, &happens)?;
-    // Everything that was read here was written before it ended, but it may not be through yet.
-    for _ in &readers {
-        if all_read.recv_timeout(GRACE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            return Err(Fault::neighbour("what the component wrote is not read here"));
-        }
-    }
+    wait_for_readers(readers.len(), &all_read, &happens)?;
     far::finish(link)?;
     Ok(verdict)
 }
@@ -113,6 +109,29 @@ fn wait(link: &Link, happens: &Receiver<Event>) -> Verdict {
             }
         }
     }
+}
+
+/// Waits until all that the component wrote was read here. It ended, but whoever reads may take long: a tape
+/// is being changed, say. Only a signal ends that.
+fn wait_for_readers(
+    count: usize,
+    all_read: &Receiver<()>,
+    happens: &Receiver<Event>,
+) -> Result<(), Fault> {
+    let mut left = count;
+    while left > 0 {
+        match all_read.recv_timeout(LOOK_UP) {
+            Ok(()) => left -= 1,
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Err(RecvTimeoutError::Timeout) => {
+                if let Ok(Event::Signal(_)) = happens.try_recv() {
+                    let what = "stopped before all that the component wrote was read here";
+                    return Err(Fault::later(Blame::Operator, what));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Moves bytes from a pipe here to a handle, as long as somebody reads it there.

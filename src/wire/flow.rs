@@ -15,6 +15,10 @@ const WINDOW_BYTES_ALL: usize = 32 * 1024 * 1024;
 /// The least and the most for one.
 const WINDOW_BYTES: (usize, usize) = (64 * 1024, 2 * 1024 * 1024);
 
+/// Pieces that wait to be taken are put together up to this length, bytes: a window of single bytes would
+/// cost fifty times its memory.
+const SMALL_BYTES: usize = 4096;
+
 /// Messages that wait to be sent; a link has few in all.
 const MESSAGES_MAX: usize = 64;
 
@@ -273,7 +277,10 @@ impl Flow {
         if reader.held > self.window {
             return Err(violation(format!("handle {at} sends more than its window")));
         }
-        reader.queue.push_back(payload);
+        match reader.queue.back_mut() {
+            Some(last) if last.len() + payload.len() <= SMALL_BYTES => join(last, payload.data()),
+            _ => reader.queue.push_back(payload),
+        }
         Ok(())
     }
 
@@ -287,6 +294,16 @@ impl Flow {
         writer.credit = credit;
         Ok(())
     }
+}
+
+/// Puts a small piece behind another.
+fn join(last: &mut Block, bytes: &[u8]) {
+    if last.room() < bytes.len() {
+        let mut roomy = Block::with_capacity(SMALL_BYTES);
+        roomy.append(last.data());
+        *last = roomy;
+    }
+    last.append(bytes);
 }
 
 /// What [`Flow::take`] found.

@@ -101,7 +101,7 @@ impl World {
         let mut world = self.clone();
         let side = &mut world.0[side];
         match side.flow.take(u8::try_from(handle).unwrap()) {
-            Taken::Bytes(_) => side.got[handle].0 += 1,
+            Taken::Bytes(bytes) => side.got[handle].0 += u8::try_from(bytes.len()).unwrap(),
             Taken::End if !side.got[handle].1 => side.got[handle].1 = true,
             Taken::End | Taken::NothingYet => return None,
         }
@@ -141,6 +141,22 @@ fn no_schedule_of_two_ends_gets_stuck() {
         let states = walk(&Limits { wire, window, bytes: [[deaf, 2], [1, 1]] });
         assert!(states > 1000, "only {states} states with a window of {window}");
     }
+}
+
+#[test]
+fn a_window_of_single_bytes_costs_no_more_than_a_window() {
+    let mut flow = Flow::new(CLIENT_CONTROL, 1, 64 * 1024);
+    for n in 0..64 * 1024 {
+        let one = Header { kind: Kind::Data, handle: 0, length: 1 };
+        flow.receive(one, Block::of_vec(vec![(n % 251) as u8])).unwrap();
+    }
+    let (mut pieces, mut all) = (0, Vec::<u8>::new());
+    while let Taken::Bytes(bytes) = flow.take(0) {
+        pieces += 1;
+        all.extend(bytes.data());
+    }
+    assert!(all.iter().enumerate().all(|(n, &byte)| byte == (n % 251) as u8));
+    assert!(all.len() == 64 * 1024 && pieces <= 32, "{} bytes in {pieces} pieces", all.len());
 }
 
 #[test]

@@ -225,6 +225,10 @@ pub struct Tls {
     outgoing: Outgoing,
     peer_closed: bool,
     open: bool,
+    /// Why nothing more is taken.
+    failed: Option<Fault>,
+    /// TLS itself failed: rustls must not be asked for anything any more.
+    broken: bool,
 }
 
 impl Tls {
@@ -250,13 +254,32 @@ impl Tls {
     }
 
     fn over(end: Box<dyn End>, exporter: Arc<Exporter>) -> Tls {
-        Tls { end, exporter, outgoing: Outgoing::default(), peer_closed: false, open: false }
+        Tls {
+            end,
+            exporter,
+            outgoing: Outgoing::default(),
+            peer_closed: false,
+            open: false,
+            failed: None,
+            broken: false,
+        }
     }
 
     /// Takes bytes of the socket and gives application data to `plain`. Returns how many bytes were used
-    /// up. With a fault, an alert for the other end may wait among the outgoing bytes.
+    /// up; the others must come first the next time. With a fault, an alert for the other end may wait among
+    /// the outgoing bytes, and whatever comes later gets the same fault.
     pub fn take(&mut self, incoming: &mut [u8], plain: Plain<'_>) -> (usize, Result<(), Fault>) {
-        let (used, turned) = self.turns(incoming, plain, Wish::Nothing);
+        if let Some(fault) = &self.failed {
+            return (0, Err(fault.clone()));
+        }
+        let mut refused = Ok(());
+        let each = &mut |bytes: &[u8]| {
+            if refused.is_ok() {
+                refused = plain(bytes);
+            }
+            Ok(())
+        };
+        let (used, turned) = self.turns(incoming, each, Wish::Nothing);
         // The alert, if there is one. Not a byte more may be looked at; the fault that counts is the first.
         while turned.is_err() && self.end.has_something_to_say() {
             let nothing = &mut |_: &[u8]| Ok(());
@@ -264,7 +287,27 @@ impl Tls {
                 break;
             }
         }
-        (used, turned.map(|_| ()))
+        let taken = turned.and_then(|_| self.all_read(&incoming[used..]));
+        self.broken = taken.is_err();
+        let taken = refused.and(taken);
+        self.failed = taken.as_ref().err().cloned();
+        (used, taken)
+    }
+
+    /// A whole record that stays behind when the connection is open holds part of a handshake message.
+    /// rustls would want to find it in front of the bytes of the next call, whatever that is for, and nobody
+    /// has a reason to cut a message of five bytes in two.
+    fn all_read(&self, rest: &[u8]) -> Result<(), Fault> {
+        match *rest {
+            [_, _, _, high, low, ref body @ ..]
+                if self.open
+                    && !self.peer_closed
+                    && body.len() >= usize::from(u16::from_be_bytes([high, low])) =>
+            {
+                Err(Fault::never(Blame::Peer, "TLS: a handshake message in pieces"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn turns(
@@ -301,9 +344,13 @@ impl Tls {
     }
 
     fn wish(&mut self, wish: Wish<'_>) -> Result<(), Fault> {
+        let not_open = || Fault::later(Blame::Link, "TLS: the connection is not open");
+        if self.broken || !self.open {
+            return Err(not_open());
+        }
         match self.turns(&mut [], &mut |_| Ok(()), wish).1? {
             Turned::Open => Ok(()),
-            _ => Err(Fault::later(Blame::Link, "TLS: the connection is not open")),
+            _ => Err(not_open()),
         }
     }
 

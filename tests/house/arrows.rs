@@ -13,14 +13,33 @@ const MODULES: &[(&str, &[&str])] = &[
     ("list", &["stream"]),
     ("pax", &["stream"]),
     ("volume", &["stream", "list"]),
-    ("plumb", &["stream"]),
+    // Identities speak over the wire when they enrol; the wire knows none of them.
+    ("wire", &["stream"]),
+    ("identity", &["stream", "wire"]),
+    ("plumb", &["stream", "wire", "identity"]),
     ("library", &["stream", "list", "volume"]),
     ("parts", &["accounts", "stream", "list", "only", "pax", "volume", "library"]),
     ("demo", &["stream", "list", "plumb"]),
     ("glue", &["stream", "plumb"]),
+    // What may be run is handed to it, so that it knows no component.
+    ("netplumber", &["stream", "wire", "identity", "plumb", "glue"]),
     (
         "cli",
-        &["stream", "list", "only", "pax", "volume", "plumb", "library", "parts", "demo", "glue"],
+        &[
+            "stream",
+            "list",
+            "only",
+            "pax",
+            "volume",
+            "wire",
+            "identity",
+            "plumb",
+            "library",
+            "parts",
+            "demo",
+            "glue",
+            "netplumber",
+        ],
     ),
 ];
 

@@ -19,8 +19,12 @@ fn functions(text: &str) -> Vec<(String, usize)> {
         let Some(name) = function_name(line) else { continue };
         let indent = line.len() - line.trim_start().len();
         let end = format!("{}}}", " ".repeat(indent));
+        // A function of a trait may have no body.
+        let bodiless = format!("{})", " ".repeat(indent));
         let one_line = line.ends_with('}') || line.ends_with(';');
-        let count = lines[from..].iter().position(|line| *line == end);
+        let count = lines[from..]
+            .iter()
+            .position(|line| *line == end || line.starts_with(&bodiless) && line.ends_with(';'));
         match count.filter(|_| !one_line) {
             Some(count) => found.push((name, count + 1)),
             None => found.push((name, 1)),
@@ -75,9 +79,10 @@ fn baseline() -> BTreeMap<String, usize> {
 
 #[test]
 fn functions_are_measured() {
-    let text = "pub(crate) const fn a() {\n    1\n}\nimpl B {\n    fn c(\n        d: u8,\n    ) -> u8 {\n        d\n    }\n    fn e() {}\n}\n";
+    let text = "pub(crate) const fn a() {\n    1\n}\nimpl B {\n    fn c(\n        d: u8,\n    ) -> u8 {\n        d\n    }\n    fn e() {}\n}\ntrait F {\n    fn g(\n        h: u8,\n    );\n\n    fn i(&self) {\n    }\n}\n";
     let found = functions(text);
-    let expected = [("a", 3), ("c", 5), ("e", 1)].map(|(name, n)| (name.to_owned(), n));
+    let expected =
+        [("a", 3), ("c", 5), ("e", 1), ("g", 3), ("i", 2)].map(|(name, n)| (name.to_owned(), n));
     assert_eq!(found, expected);
 }
 

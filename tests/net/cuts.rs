@@ -18,6 +18,15 @@ pub fn wait(child: &mut std::process::Child) -> i32 {
     }
 }
 
+fn nothing_half_done(folder: &std::path::Path) {
+    let left: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains("partial"))
+        .collect();
+    assert!(left.is_empty(), "left behind {left:?}");
+}
+
 #[test]
 fn a_cut_link_is_an_abort_at_both_ends() {
     let rig = Rig::new();
@@ -79,12 +88,7 @@ fn a_cut_link_is_an_abort_at_both_ends() {
         } else {
             assert_eq!(rig.at(&format!("S{name}")).exists(), whole, "round {round}, cut at {cut}");
         }
-        let left: Vec<_> = std::fs::read_dir(&out)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name.contains("partial"))
-            .collect();
-        assert!(left.is_empty(), "round {round}: left behind {left:?}");
+        nothing_half_done(&out);
     }
     eprintln!(
         "seed {seed:#x}: {cut_short} of {rounds} were cut short, none hung, none promised too much"

@@ -116,7 +116,10 @@ fn a_signal_ends_the_component_there() {
         assert!(
             std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success()
         );
+        // Held open, or the component could end by itself before the signal is there.
+        let input = plumb.stdin.take();
         let done = plumb.wait_with_output().unwrap();
+        drop(input);
         assert_eq!(done.status.code(), Some(111), "{done:?}");
         rig.wait_alone();
     }
@@ -132,6 +135,17 @@ fn a_reader_that_leaves_ends_what_writes() {
     rig.program("act", "#!/bin/sh\nexec 0<&-; echo over\n");
     assert_eq!(rig.ok("set +o pipefail; yes | $p -- act"), "over\n");
     rig.wait_alone();
+}
+
+/// A tape that is being changed reads nothing for minutes, and then goes on.
+#[test]
+fn a_reader_that_takes_its_time_gets_everything() {
+    let rig = Rig::new();
+    rig.enrol("web");
+    std::fs::write(rig.at("noise"), noise(2_900_000)).unwrap();
+    let line = "set -o pipefail; $p -- cat <noise | (sleep 7; cmp - noise) && echo same";
+    assert_eq!(rig.ok(line), "same\n");
+    rig.wait_log("ended: whole", 1);
 }
 
 #[test]
@@ -167,7 +181,7 @@ fn a_recipe_runs_the_same_with_a_sink_elsewhere() {
         ));
         rig.ok(&format!("$t src_file {plumber}.x | $t sink_stdout | tar d -C tree"));
     }
-    // But for the lines that say which stream it is, and sum up.
+    // Head and tail are each stream's own.
     let list = |name: &str| -> Vec<String> {
         let text = std::fs::read_to_string(rig.at(name)).unwrap();
         text.lines().filter(|line| !line.starts_with(['#', '='])).map(str::to_owned).collect()

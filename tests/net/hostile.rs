@@ -339,3 +339,25 @@ fn scanners_find_tls_1_3_and_nothing_else() {
         assert!(probe(weak).contains("Cipher is (NONE)"), "{weak}");
     }
 }
+
+/// Another program's judgement of the same.
+#[test]
+fn sslscan_finds_nothing_old() {
+    let rig = Rig::new();
+    let found = rig.ok(&format!("sslscan --no-colour {}", rig.address));
+    let lines: Vec<&str> = found.lines().map(str::trim).collect();
+    for old in ["SSLv2", "SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2"] {
+        let is_off = |line: &&str| line.starts_with(old) && line.ends_with("disabled");
+        assert!(lines.iter().any(is_off), "{old}: {found}");
+    }
+    assert!(lines.iter().any(|line| line.starts_with("TLSv1.3") && line.ends_with("enabled")));
+    for good in ["Session renegotiation not supported", "TLSv1.3 not vulnerable to heartbleed"] {
+        assert!(found.contains(good), "{good}: {found}");
+    }
+    assert!(!found.contains("Compression enabled"), "{found}");
+    let ciphers: Vec<&&str> =
+        lines.iter().filter(|l| l.starts_with("Preferred") || l.starts_with("Accepted")).collect();
+    let is_ours = |line: &&&str| line.contains("TLSv1.3") && line.contains(" bits");
+    assert!(ciphers.len() == 3 && ciphers.iter().all(is_ours), "{found}");
+    rig.wait_alone();
+}

@@ -8,3 +8,4 @@ mod enrolment;
 mod handles;
 mod hostile;
 mod rig;
+mod tls;

@@ -6,10 +6,11 @@
 use std::path::Path;
 use std::process::Command;
 
+use tapioca::identity::enrol::{Answer, Ask};
 use tapioca::list::file::ListWriter;
 use tapioca::list::{self, Line};
-use tapioca::parts::process::age::Encrypt;
 use tapioca::parts::names::{Entry, NameWriter};
+use tapioca::parts::process::age::Encrypt;
 use tapioca::parts::process::compress::Compress;
 use tapioca::pax::{END_OF_ARCHIVE, Kind, Member, Time, encode, encode_gone};
 use tapioca::stream::frame::FrameWriter;
@@ -19,6 +20,8 @@ use tapioca::stream::{
 use tapioca::volume::index::IndexWriter;
 use tapioca::volume::label::Label;
 use tapioca::volume::part::{PartBegin, PartEnd, PartState, PartSync};
+use tapioca::wire::frame::{CLIENT_CONTROL, Kind as FrameKind, Packet};
+use tapioca::wire::message::{self, FromClient, FromServer, NamedPipe, Request, Seal};
 use uuid::Uuid;
 
 /// Writes all of them.
@@ -33,6 +36,71 @@ pub fn write(dir: &Path) {
     tapes(dir);
     devices(dir);
     sealed_lines(dir);
+    network(dir);
+}
+
+/// What two plumbers say to each other, and what a gluepot, a code and an address look like.
+fn network(dir: &Path) {
+    let packets = [
+        Packet::new(FrameKind::Message, CLIENT_CONTROL, b"start"),
+        Packet::new(FrameKind::Data, 0, b"hello"),
+        Packet::new(FrameKind::Credit, 1, &5u32.to_le_bytes()),
+        Packet::new(FrameKind::Stop, 1, b""),
+        Packet::new(FrameKind::Ping, CLIENT_CONTROL, b""),
+        Packet::new(FrameKind::Eof, 0, b""),
+    ];
+    let frames: Vec<u8> = packets.iter().flat_map(|packet| packet.bytes().to_vec()).collect();
+    put(dir, "wire", "pieces", &[&[0, 3, 0], &frames[..]].concat());
+    put(dir, "wire", "anything", &[&[2, 2, 1], &frames[..]].concat());
+    let steps: Vec<u8> = (0..=255).flat_map(|n: u8| [n.wrapping_mul(37), n]).collect();
+    put(dir, "wire", "ends", &[&[1, 100, 0], &steps[..]].concat());
+    messages(dir);
+    let manifest = "[[component]]\nname = 'x'\nrun = 'sink_tape'\nmachines = ['web']\nwith = ['--a']\nmay = ['--v {word}', '-n={number}…', '{path}…', '--t {text}']\nread = ['/srv']\nwrite = ['/dev/sg1']\n";
+    let said = "web\nx\n--v\nTAP001L9\n-n=5\n/srv/www\na/b\n--t\n../x\n%\n";
+    put(dir, "gluepot", "all", format!("{said}{manifest}").as_bytes());
+    for (name, text) in [
+        ("code", "7K22-93QT-M4ZX-8B0C-H1JW"),
+        ("typed", "7k2x 93qt m4zx 8boc hljw"),
+        ("host", "box.example:99"),
+        ("six", "[::1]:5"),
+    ] {
+        put(dir, "code", name, text.as_bytes());
+    }
+    let hello = [&[0, 200, 22, 3, 1, 0, 20, 1, 0, 1, 0, 3, 3], &[7; 60][..]].concat();
+    put(dir, "tls", "stranger", &hello);
+    put(dir, "tls", "noise", &[&[1, 50, 23, 3, 3, 0, 40], &[9; 40][..]].concat());
+    let records: &[u8] = b"\x02\0\0\x01\x05hello\x00\x08\x03abc\x01\x02\x05\x18\0\0\x01\0";
+    put(dir, "tls", "data-and-keys", records);
+    put(dir, "tls", "in-pieces", b"\x02\0\x01\0\x02\x18\0\x00\x01\x03abc");
+    put(dir, "tls", "closed", b"\x02\0\x15\0\x02\x01\0\x00\x01\x03abc");
+}
+
+fn messages(dir: &Path) {
+    let request = Request {
+        words: ["sink_tape", "--volume", "TAP001L9"].map(str::to_owned).into(),
+        seal: Seal::None,
+        receipts_up: true,
+        receipts_from_below: true,
+        pipes: vec![NamedPipe { name: "up".into(), to_component: true }],
+    };
+    let fault = Fault::usage("no").hint("say yes");
+    let client = [FromClient::Start(request), FromClient::Unsealed, FromClient::Signal(15)];
+    let server = [
+        FromServer::Refused(fault.clone()),
+        FromServer::Started,
+        FromServer::Ended(Ok(300)),
+        FromServer::Ended(Err(fault)),
+    ];
+    let proof = [7; 32];
+    let ask = Ask { code: "7K2".into(), request: vec![0x30, 1, 2], proof };
+    let granted = Answer::Granted { certificate: vec![0x30], authority: vec![0x31], proof };
+    let client = client.iter().map(message::encode);
+    let server = server.iter().map(message::encode);
+    let answers = [Answer::Refused("no".into()), granted];
+    let all = client.chain(server).chain([message::encode(&ask)]);
+    for (n, bytes) in all.chain(answers.iter().map(message::encode)).enumerate() {
+        put(dir, "message", &format!("message-{n}"), &bytes.expect("it is short"));
+    }
 }
 
 /// Lines that were sealed to the identity of the target, in three pieces; and some to be sealed.
@@ -308,8 +376,15 @@ fn streams(dir: &Path) {
             Item::Begin(Begin { stream, kind, ..begin(&[], false) })
         };
         let turn = |n| Item::Turn(StreamId(Uuid::from_u128(n)));
-        let first = vec![of(9, "mux"), turn(1), of(1, "raw"), data(0, b"one"), turn(2), of(2, "pax")];
-        framed(first.into_iter().chain([data(0, b"two"), turn(1), data(3, b"!")]).chain(last).collect())
+        let first =
+            vec![of(9, "mux"), turn(1), of(1, "raw"), data(0, b"one"), turn(2), of(2, "pax")];
+        framed(
+            first
+                .into_iter()
+                .chain([data(0, b"two"), turn(1), data(3, b"!")])
+                .chain(last)
+                .collect(),
+        )
     };
     let gone = || Item::Abort(Abort { who: "fun_mux".into(), why: "cut".into() });
     let second = Item::Turn(StreamId(Uuid::from_u128(2)));

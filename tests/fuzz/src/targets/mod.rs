@@ -7,6 +7,8 @@ mod archive;
 mod devices;
 mod entries;
 mod names;
+mod network;
+pub mod peer;
 mod recipes;
 pub mod repair;
 mod replies;
@@ -14,6 +16,8 @@ mod restore;
 mod sealed;
 mod streams;
 mod tape;
+mod tls;
+mod wire;
 
 #[allow(unused_imports, reason = "only what writes the seeds needs it")]
 pub use sealed::IDENTITY as SEAL_IDENTITY;
@@ -48,6 +52,11 @@ pub const ALL: &[Target] = &[
     target("recipe", recipes::recipe, repair::nothing),
     target("names", names::names, repair::names),
     target("list", names::lists, repair::list),
+    target("wire", wire::wire, repair::nothing),
+    target("message", network::message, repair::nothing),
+    target("gluepot", network::gluepot, repair::nothing),
+    target("code", network::code, repair::nothing),
+    target("tls", tls::tls, repair::nothing),
     target("frames", streams::frames, repair::frames),
     target("lines", streams::lines, repair::nothing),
     target("receipt", streams::receipt, repair::nothing),
