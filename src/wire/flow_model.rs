@@ -119,6 +119,7 @@ impl World {
     }
 }
 
+#[allow(clippy::mutable_key_type, reason = "a block is told from others by its bytes alone")]
 fn walk(limits: &Limits) -> usize {
     let first = World::start(limits);
     let mut seen = HashSet::from([first.clone()]);

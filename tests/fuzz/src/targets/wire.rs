@@ -215,7 +215,7 @@ fn anything_at_all(bytes: &[u8]) {
     let mut held = vec![0; handles];
     for (header, payload) in assembled(bytes, bytes.len().max(1), 0).0 {
         let (at, length) = (usize::from(header.handle), payload.len());
-        if flow.receive(header, payload).is_err() {
+        if flow.receive(header, Block::of_vec(payload)).is_err() {
             return;
         }
         if header.kind == Kind::Data {
