@@ -1,6 +1,7 @@
 //! A link that is cut, at any byte, or falls silent: both ends end, nothing is left behind, and nothing was
 //! promised that is not there.
 
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -104,13 +105,14 @@ fn silence_is_a_cut() {
     rig.also_at("web", proxy.address);
     let mut command = rig.plumb("web", proxy.address, &["--dead-after-s", "2", "--", "cat"]);
     let plumb = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let plumb = plumb.spawn().unwrap();
-    rig.wait_log("running", 1);
+    let mut plumb = plumb.spawn().unwrap();
+    // There and back once: both know that it runs.
+    plumb.stdin.as_mut().unwrap().write_all(b"u").unwrap();
+    plumb.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
     proxy.fall_silent();
     // Both notice by themselves.
     rig.wait_log("nothing was heard for", 1);
     rig.wait_alone();
-    let mut plumb = plumb;
     let status = wait(&mut plumb);
     let words = String::from_utf8(plumb.wait_with_output().unwrap().stderr).unwrap();
     assert!(status == 111 && words.contains("nothing was heard for"), "{status} {words}");
