@@ -17,8 +17,9 @@ use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use super::gluepot::Rights;
 use crate::stream::{Blame, Fault};
 
-/// What every component may read: who is called what, and what programs are made of.
-const READ_ALWAYS: &[&str] = &["/etc/passwd", "/etc/group", "/proc/self"];
+/// What every component may read: who is called what, itself, and chance.
+const READ_ALWAYS: &[&str] =
+    &["/etc/passwd", "/etc/group", "/proc/self", "/dev/urandom", "/dev/random"];
 /// What a program that is no component of ours needs to start at all.
 const PROGRAMS: &[&str] = &["/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache"];
 /// What writes nowhere.

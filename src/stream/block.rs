@@ -110,10 +110,10 @@ impl std::fmt::Debug for Block {
     }
 }
 
-/// Another block with the same bytes; it belongs to no pool.
+/// Another block with the same bytes and no more; it belongs to no pool.
 impl Clone for Block {
     fn clone(&self) -> Block {
-        Block::copy_of(self.data())
+        Block::of_vec(self.data().to_vec())
     }
 }
 

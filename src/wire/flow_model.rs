@@ -4,6 +4,7 @@
 //! reads. A state from which nothing can be done must be one in which everybody else got everything.
 
 use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::super::frame::{CLIENT_CONTROL, SERVER_CONTROL};
 use super::*;
@@ -119,27 +120,39 @@ impl World {
     }
 }
 
-#[allow(clippy::mutable_key_type, reason = "a block is told from others by its bytes alone")]
+/// A state by which it is told from others: two hashes of 64 bits, as states are many and large.
+fn mark(world: &World) -> (u64, u64) {
+    let hash = |seed: u8| {
+        let mut hasher = DefaultHasher::new();
+        (seed, world).hash(&mut hasher);
+        hasher.finish()
+    };
+    (hash(0), hash(1))
+}
+
 fn walk(limits: &Limits) -> usize {
     let first = World::start(limits);
-    let mut seen = HashSet::from([first.clone()]);
+    let mut seen = HashSet::from([mark(&first)]);
     let mut todo = vec![first];
     while let Some(world) = todo.pop() {
         let next = world.next(limits);
         if next.is_empty() {
             assert!(world.is_done(limits), "a schedule ends with bytes that never arrive");
         }
-        todo.extend(next.into_iter().filter(|world| seen.insert(world.clone())));
+        todo.extend(next.into_iter().filter(|world| seen.insert(mark(world))));
     }
     seen.len()
 }
 
 #[test]
 fn no_schedule_of_two_ends_gets_stuck() {
-    for (wire, window) in [(1, 1), (1, 2), (2, 2), (1, 3)] {
+    let all = [(1, 1), (1, 2), (2, 2), (1, 3)];
+    let some = if std::env::var_os("TAPIOCA_LONG").is_some() { &all[..] } else { &all[..2] };
+    for &(wire, window) in some {
         // More than a window for the deaf one, so that its writer waits for ever; others both ways.
         let deaf = u8::try_from(window).unwrap() + 1;
         let states = walk(&Limits { wire, window, bytes: [[deaf, 2], [1, 1]] });
+        eprintln!("{states} states of a wire of {wire} frames and a window of {window}");
         assert!(states > 1000, "only {states} states with a window of {window}");
     }
 }
