@@ -7,5 +7,6 @@ mod echo;
 mod enrolment;
 mod handles;
 mod hostile;
+mod hosts;
 mod rig;
 mod tls;

@@ -276,32 +276,41 @@ fn descends(pid: u32, ancestor: u32) -> bool {
 /// A network between a machine and the netplumber.
 pub struct Proxy {
     pub address: SocketAddr,
-    bytes: Arc<AtomicU64>,
-    silent: Arc<AtomicBool>,
-    cut_at: Arc<AtomicU64>,
+    weather: Arc<Weather>,
+}
+
+struct Weather {
+    bytes: AtomicU64,
+    silent: AtomicBool,
+    cut_at: AtomicU64,
+    /// How long each piece of up to 16 KiB takes on its way.
+    delay: Duration,
 }
 
 impl Proxy {
     /// Passes everything on to `to`.
     pub fn to(to: SocketAddr) -> Proxy {
+        Proxy::slow(to, Duration::ZERO)
+    }
+
+    /// The same, each piece delayed.
+    pub fn slow(to: SocketAddr, delay: Duration) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let proxy = Proxy {
-            address,
-            bytes: Arc::default(),
-            silent: Arc::default(),
-            cut_at: Arc::new(AtomicU64::new(u64::MAX)),
-        };
-        let (bytes, silent, cut_at) =
-            (proxy.bytes.clone(), proxy.silent.clone(), proxy.cut_at.clone());
+        let weather = Arc::new(Weather {
+            bytes: AtomicU64::new(0),
+            silent: AtomicBool::new(false),
+            cut_at: AtomicU64::new(u64::MAX),
+            delay,
+        });
+        let proxy = Proxy { address, weather: weather.clone() };
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = TcpStream::connect(to) else { continue };
-                let pairs = [(&client, &server), (&server, &client)];
-                for (from, to) in pairs {
+                for (from, to) in [(&client, &server), (&server, &client)] {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let (bytes, silent, cut_at) = (bytes.clone(), silent.clone(), cut_at.clone());
-                    std::thread::spawn(move || pass(from, to, &bytes, &silent, &cut_at));
+                    let weather = weather.clone();
+                    std::thread::spawn(move || pass(from, to, &weather));
                 }
             }
         });
@@ -310,38 +319,33 @@ impl Proxy {
 
     /// Cuts all connections once so many bytes have passed from now on.
     pub fn cut_after(&self, bytes: u64) {
-        self.bytes.store(0, Ordering::SeqCst);
-        self.cut_at.store(bytes, Ordering::SeqCst);
+        self.weather.bytes.store(0, Ordering::SeqCst);
+        self.weather.cut_at.store(bytes, Ordering::SeqCst);
     }
 
     /// From now on nothing passes, and nobody is told.
     pub fn fall_silent(&self) {
-        self.silent.store(true, Ordering::SeqCst);
+        self.weather.silent.store(true, Ordering::SeqCst);
     }
 
     pub fn passed(&self) -> u64 {
-        self.bytes.load(Ordering::SeqCst)
+        self.weather.bytes.load(Ordering::SeqCst)
     }
 }
 
-fn pass(
-    mut from: TcpStream,
-    mut to: TcpStream,
-    bytes: &AtomicU64,
-    silent: &AtomicBool,
-    cut_at: &AtomicU64,
-) {
+fn pass(mut from: TcpStream, mut to: TcpStream, weather: &Weather) {
     let mut piece = [0; 16 * 1024];
     loop {
         let count = match from.read(&mut piece) {
             Ok(0) | Err(_) => break,
             Ok(count) => count,
         };
-        if silent.load(Ordering::SeqCst) {
+        if weather.silent.load(Ordering::SeqCst) {
             continue;
         }
-        let before = bytes.fetch_add(count as u64, Ordering::SeqCst);
-        let limit = cut_at.load(Ordering::SeqCst);
+        std::thread::sleep(weather.delay);
+        let before = weather.bytes.fetch_add(count as u64, Ordering::SeqCst);
+        let limit = weather.cut_at.load(Ordering::SeqCst);
         if before + count as u64 > limit {
             let some = usize::try_from(limit.saturating_sub(before)).unwrap().min(count);
             let _ = to.write_all(&piece[..some]);
@@ -354,7 +358,7 @@ fn pass(
         }
     }
     // Not even an end passes.
-    while silent.load(Ordering::SeqCst) {
+    while weather.silent.load(Ordering::SeqCst) {
         std::thread::park();
     }
     // Half a connection may end before the other.
