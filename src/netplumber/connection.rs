@@ -122,6 +122,8 @@ struct Client<'a> {
 enum Plan {
     /// A component of ours, in this process.
     Part(Vec<String>),
+    /// Some of ours in this process, and whether the last one gives receipts.
+    Chain(Vec<Vec<String>>, run::Open, bool),
     /// A program, or a component of ours that has named pipes.
     Process(PathBuf, Vec<String>),
 }
@@ -129,6 +131,7 @@ enum Plan {
 /// What runs.
 enum Job {
     Part(String, Part),
+    Chain(Vec<(String, Part)>, run::Open),
     Process(PathBuf, Vec<String>),
 }
 
@@ -173,6 +176,15 @@ impl Client<'_> {
             Plan::Part(words) => {
                 let part = gluepot.make(&words, request.receipts_from_below, 0)?;
                 Job::Part(words[0].clone(), part)
+            }
+            Plan::Chain(steps, open, receipts) => {
+                let receipts = match open {
+                    run::Open::Beginning => receipts,
+                    run::Open::End => request.receipts_from_below,
+                };
+                let part =
+                    |words: &Vec<String>| Ok((words[0].clone(), gluepot.make(words, receipts, 0)?));
+                Job::Chain(steps.iter().map(part).collect::<Result<_, Fault>>()?, open)
             }
         };
         Ok(Ready { request, job })
@@ -269,6 +281,7 @@ impl Client<'_> {
 fn plan(allowed: &Allowed, gluepot: &dyn Gluepot, has_pipes: bool) -> Result<Plan, Fault> {
     let name = match &allowed.what {
         What::Program(path) => return Ok(Plan::Process(path.clone(), allowed.words.clone())),
+        What::Chain(steps) => return plan_chain(steps, gluepot),
         What::Ours(name) => name,
     };
     let words: Vec<String> = std::iter::once(name).chain(&allowed.words).cloned().collect();
@@ -283,6 +296,26 @@ fn plan(allowed: &Allowed, gluepot: &dyn Gluepot, has_pipes: bool) -> Result<Pla
     let program = std::env::current_exe();
     let program = program.map_err(|e| Fault::host("cannot find this executable", &e))?;
     Ok(Plan::Process(program, words))
+}
+
+/// A source and processors, or processors and a sink.
+fn plan_chain(steps: &[Vec<String>], gluepot: &dyn Gluepot) -> Result<Plan, Fault> {
+    let never = |what: String| Fault::never(Blame::Host, format!("the gluepot: {what}"));
+    let described: Result<Vec<_>, _> = steps.iter().map(|step| gluepot.describe(step)).collect();
+    let described = described.map_err(never)?;
+    let roles: Vec<Role> = described.iter().map(|step| step.role).collect();
+    let between = |roles: &[Role]| roles.iter().all(|role| *role == Role::Processor);
+    let open = match roles.as_slice() {
+        [Role::Source, rest @ ..] if between(rest) => run::Open::End,
+        [rest @ .., Role::Sink] if between(rest) => run::Open::Beginning,
+        _ => {
+            return Err(never(
+                "a chain is a source and processors, or processors and a sink".into(),
+            ));
+        }
+    };
+    let receipts = described.last().is_some_and(|step| step.receipts);
+    Ok(Plan::Chain(steps.to_vec(), open, receipts))
 }
 
 /// What whoever waits for a component has to act on.
@@ -317,6 +350,12 @@ fn work(
         Job::Part(who, part) => {
             let (link, request) = (link.clone(), request.clone());
             let run = move || run::part(&who, part, &link, &request);
+            std::thread::spawn(move || tell(&events, Event::Ended(run())));
+            None
+        }
+        Job::Chain(parts, open) => {
+            let (link, request) = (link.clone(), request.clone());
+            let run = move || run::chain(parts, open, &link, &request);
             std::thread::spawn(move || tell(&events, Event::Ended(run())));
             None
         }

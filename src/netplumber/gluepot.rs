@@ -16,6 +16,13 @@
 //! [[component]]
 //! name = "src_mail"
 //! program = "mail-export"                   # a program in the folder `gluepot` instead of one of ours
+//!
+//! [[component]]
+//! name = "sink_archive"
+//! # Several of ours in one process. The caller adds no words; a source and processors for one that is to get
+//! # the stream, processors and a sink for one that brings it.
+//! chain = [["proc_decompress"], ["sink_tape", "--drive", "/dev/sg1"]]
+//! write = ["/dev/sg1"]
 //! ```
 //!
 //! In `may`, a word in braces stands for one of the caller's: `{word}` letters, digits, `-_.:@+%,=`, not
@@ -31,6 +38,8 @@ use crate::stream::{Blame, Fault};
 
 /// The longest manifest, bytes.
 pub const MANIFEST_BYTES_MAX: usize = 256 * 1024;
+/// The most steps of a chain.
+const CHAIN_MAX: usize = 16;
 /// Longest run of digits in a number.
 const DIGITS_MAX: usize = 20;
 
@@ -49,6 +58,7 @@ struct Entry {
     name: String,
     run: Option<String>,
     program: Option<String>,
+    chain: Option<Vec<Vec<String>>>,
     machines: Option<Vec<String>>,
     #[serde(default)]
     with: Vec<String>,
@@ -80,6 +90,8 @@ pub enum What {
     Ours(String),
     /// The program at this path.
     Program(PathBuf),
+    /// Components of this executable, one after the other.
+    Chain(Vec<Vec<String>>),
 }
 
 /// Files and folders, with all that is below them.
@@ -146,9 +158,11 @@ impl Entry {
         if name.is_empty() || name.len() > 64 {
             return Err(format!("{name:?} is no name for a component"));
         }
-        if self.run.is_some() && self.program.is_some() {
-            return Err(format!("{name}: run and program exclude each other"));
+        let ways = [self.run.is_some(), self.program.is_some(), self.chain.is_some()];
+        if ways.iter().filter(|way| **way).count() > 1 {
+            return Err(format!("{name}: run, program and chain exclude each other"));
         }
+        self.check_chain()?;
         let bad = [&self.read, &self.write, &self.execute].into_iter().flatten();
         if let Some(path) = bad.into_iter().find(|path| !path.is_absolute()) {
             return Err(format!("{name}: {} is not an absolute path", path.display()));
@@ -162,6 +176,17 @@ impl Entry {
             Shape::parse(pattern).map_err(|what| format!("{name}: {pattern:?}: {what}"))?;
         }
         Ok(())
+    }
+
+    fn check_chain(&self) -> Result<(), String> {
+        let (Some(chain), name) = (&self.chain, &self.name) else { return Ok(()) };
+        if !(1..=CHAIN_MAX).contains(&chain.len()) || chain.iter().any(Vec::is_empty) {
+            return Err(format!("{name}: a chain has 1 to {CHAIN_MAX} steps, each with a name"));
+        }
+        match self.with.is_empty() && self.may.is_empty() {
+            true => Ok(()),
+            false => Err(format!("{name}: with and may are not for a chain")),
+        }
     }
 
     fn is_for(&self, machine: &str) -> bool {
@@ -191,6 +216,9 @@ impl Entry {
     }
 
     fn what(&self, folder: &Path) -> Result<What, Fault> {
+        if let Some(chain) = &self.chain {
+            return Ok(What::Chain(chain.clone()));
+        }
         let Some(program) = &self.program else {
             let name = self.run.as_ref().unwrap_or(&self.name);
             return Ok(What::Ours(name.clone()));
@@ -379,6 +407,10 @@ mod tests {
             "[[component]]\nname = 'x'\nread = ['srv']",
             "[[component]]\nname = 'x'\nprogram = '../x'",
             "[[component]]\nname = 'x'\nprogram = 'x'\nrun = 'y'",
+            "[[component]]\nname = 'x'\nprogram = 'x'\nchain = [['y']]",
+            "[[component]]\nname = 'x'\nchain = []",
+            "[[component]]\nname = 'x'\nchain = [[]]",
+            "[[component]]\nname = 'x'\nchain = [['y']]\nmay = ['{word}']",
         ] {
             assert!(Manifest::parse(bad).is_err(), "{bad}");
         }

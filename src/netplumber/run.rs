@@ -18,45 +18,30 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::plumb::descriptors;
+use crate::plumb::link_part::{LinkInlet, LinkSink, LinkSource, link_outlet};
 use crate::plumb::pipe::{ReceiptLines, listen};
+use crate::plumb::ring::{EDGE_BYTES, Meter, Ring};
 use crate::plumb::run::{self, Part, Verdict};
 use crate::plumb::spawn::without_a_word;
-use crate::stream::frame::{FrameReader, FrameWriter};
-use crate::stream::{Blame, Fault, Inlet, Item, Patience};
+use crate::stream::{Blame, Fault};
 use crate::wire::Link;
-use crate::wire::link::{HandleReader, HandleWriter};
+use crate::wire::link::HandleReader;
 use crate::wire::message::{
     PIPES, RECEIPTS_FROM_BELOW, RECEIPTS_UP, Request, STDERR, STDIN, STDOUT,
 };
 
 /// Bytes a pump moves at once.
 const PUMP_BYTES: usize = 256 * 1024;
-
-/// Frames from a handle, waited for no longer than asked.
-struct LinkInlet(FrameReader<HandleReader>);
-
-impl Inlet for LinkInlet {
-    fn take(&mut self) -> Result<Item, Fault> {
-        self.0.take()
-    }
-}
-
-impl Patience for LinkInlet {
-    fn take_within(&mut self, limit: Duration) -> Result<Option<Item>, Fault> {
-        match self.0.inner_mut().wait(Some(limit))? {
-            true => self.take().map(Some),
-            false => Ok(None),
-        }
-    }
-}
+/// How long the others of a chain may take to end once one gave up.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs a component of ours in this process.
 pub fn part(who: &str, part: Part, link: &Link, request: &Request) -> Verdict {
     let words = words_of_this_process(link)?;
     let below = request.receipts_from_below.then(|| link.reader(RECEIPTS_FROM_BELOW));
     let mut up = ReceiptLines(request.receipts_up.then(|| link.writer(RECEIPTS_UP)));
-    let out = || FrameWriter::giving(link.writer(STDOUT), HandleWriter::give);
-    let inlet = || LinkInlet(FrameReader::lending(link.reader(STDIN), HandleReader::lend));
+    let out = || link_outlet(link.writer(STDOUT));
+    let inlet = || LinkInlet::new(link.reader(STDIN));
     let verdict = match part {
         Part::Source(mut source) => run::source(who, &mut *source, out(), &listen(below), &mut up),
         Part::Process(mut process) => {
@@ -71,6 +56,45 @@ pub fn part(who: &str, part: Part, link: &Link, request: &Request) -> Verdict {
     };
     words.end();
     verdict
+}
+
+/// Which end of a chain is at the other machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// The beginning: the stream comes from there.
+    Beginning,
+    /// The end: the stream goes there.
+    End,
+}
+
+/// Runs several components of ours in this process.
+pub fn chain(
+    mut parts: Vec<(String, Part)>,
+    open: Open,
+    link: &Link,
+    request: &Request,
+) -> Verdict {
+    let words = words_of_this_process(link)?;
+    let plumb = || "plumb".to_owned();
+    match open {
+        Open::Beginning => {
+            let source = LinkSource::new(link.reader(STDIN));
+            parts.insert(0, (plumb(), Part::Source(Box::new(source))));
+        }
+        Open::End => {
+            let receipts = request.receipts_from_below.then(|| link.reader(RECEIPTS_FROM_BELOW));
+            let sink = LinkSink::new(link.writer(STDOUT), receipts);
+            parts.push((plumb(), Part::Sink(Box::new(sink))));
+        }
+    }
+    let up = ReceiptLines(request.receipts_up.then(|| link.writer(RECEIPTS_UP)));
+    let ring = Ring::start(parts, EDGE_BYTES, Meter::default(), up)?;
+    let ended = ring.wait(GRACE);
+    words.end();
+    match run::root_cause(&ended) {
+        Some((who, fault)) => Err(Fault { what: format!("{who}: {fault}"), ..fault.clone() }),
+        None => Ok(ended.iter().filter_map(|part| part.verdict.as_ref().ok()).sum()),
+    }
 }
 
 /// What this process says on standard error goes to the other end.

@@ -7,10 +7,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
 
 use super::far::{self, Far};
-use super::pipe::{ReceiptLines, listen};
-use super::run::Below;
-use crate::stream::frame::{FrameReader, FrameWriter};
-use crate::stream::{Blame, Course, Fault, Inlet, Item, Outlet, Receipt, Sink, Source, Upward};
+use super::link_part::{LinkSink, LinkSource};
+use super::pipe::ReceiptLines;
+use crate::stream::{Blame, Fault, Item, Outlet, Receipt, Sink, Source, Upward};
 use crate::wire::Link;
 use crate::wire::link::{HandleReader, HandleWriter};
 use crate::wire::message::{RECEIPTS_FROM_BELOW, RECEIPTS_UP, STDERR, STDIN, STDOUT};
@@ -52,15 +51,8 @@ fn better_told(link: &Link, fault: Fault) -> Fault {
 /// A sink elsewhere.
 pub struct FarSink {
     far: Far,
-    running: Option<Running>,
+    running: Option<(Link, LinkSink)>,
     left_out: u64,
-}
-
-struct Running {
-    link: Link,
-    out: FrameWriter<HandleWriter>,
-    receipts: Below,
-    course: Course,
 }
 
 impl FarSink {
@@ -70,47 +62,32 @@ impl FarSink {
         FarSink { far, running: None, left_out: 0 }
     }
 
-    fn running(&mut self) -> Result<&mut Running, Fault> {
-        self.running
-            .as_mut()
-            .ok_or_else(|| Fault::stream("the stream does not start with its begin"))
-    }
-
-    fn end(&mut self, up: &mut dyn Upward) -> Result<(), Fault> {
-        let Some(Running { link, out, receipts, .. }) = self.running.take() else { return Ok(()) };
-        drop(out);
-        while let Some(receipt) = receipts.last_ones()? {
-            up.receipt(receipt)?;
-        }
-        self.left_out = far::verdict(&link)?;
-        far::finish(&link)
+    fn start(&self) -> Result<(Link, LinkSink), Fault> {
+        let link = call(&self.far)?;
+        let sink = LinkSink::new(link.writer(STDIN), Some(link.reader(RECEIPTS_UP)));
+        Ok((link, sink))
     }
 }
 
 impl Sink for FarSink {
     fn item(&mut self, item: Item, up: &mut dyn Upward) -> Result<(), Fault> {
-        if self.running.is_none() && matches!(item, Item::Begin(_)) {
-            let link = call(&self.far)?;
-            let out = FrameWriter::giving(link.writer(STDIN), HandleWriter::give);
-            let receipts = listen(Some(link.reader(RECEIPTS_UP)));
-            self.running = Some(Running { link, out, receipts, course: Course::new() });
-        } else if self.running.is_none() && matches!(item, Item::Abort(_)) {
-            return Ok(());
+        match &item {
+            Item::Begin(_) if self.running.is_none() => self.running = Some(self.start()?),
+            Item::Abort(_) if self.running.is_none() => return Ok(()),
+            _ => {}
         }
-        let running = self.running()?;
-        running.course.note(&item);
-        let is_last = running.course.is_over();
-        running.out.put(item).map_err(|fault| better_told(&running.link, fault))?;
-        self.tick(Duration::ZERO, up)?;
-        if is_last { self.end(up) } else { Ok(()) }
+        let no_begin = || Fault::stream("the stream does not start with its begin");
+        let (link, sink) = self.running.as_mut().ok_or_else(no_begin)?;
+        sink.item(item, up).map_err(|fault| better_told(link, fault))?;
+        let Some((link, _)) = self.running.take_if(|(_, sink)| sink.is_over()) else {
+            return Ok(());
+        };
+        self.left_out = far::verdict(&link)?;
+        far::finish(&link)
     }
 
-    fn tick(&mut self, _now: Duration, up: &mut dyn Upward) -> Result<(), Fault> {
-        let Some(running) = &self.running else { return Ok(()) };
-        while let Some(receipt) = running.receipts.waiting()? {
-            up.receipt(receipt)?;
-        }
-        Ok(())
+    fn tick(&mut self, now: Duration, up: &mut dyn Upward) -> Result<(), Fault> {
+        self.running.as_mut().map_or(Ok(()), |(_, sink)| sink.tick(now, up))
     }
 
     fn finish(&mut self) -> Result<u64, Fault> {
@@ -139,20 +116,7 @@ impl Source for FarSource {
         self.receipts.0 =
             self.far.request.receipts_from_below.then(|| link.writer(RECEIPTS_FROM_BELOW));
         let link = self.link.insert(link);
-        let mut frames = FrameReader::lending(link.reader(STDOUT), HandleReader::lend);
-        let mut course = Course::new();
-        while !course.is_over() {
-            let item = frames.take().map_err(|fault| better_told(link, fault))?;
-            course.note(&item);
-            match item {
-                Item::Abort(abort) if course.is_over() => {
-                    let fault = Fault::neighbour(format!("{} gave up: {}", abort.who, abort.why));
-                    return Err(better_told(link, fault));
-                }
-                item => out.put(item)?,
-            }
-        }
-        Ok(0)
+        LinkSource::new(link.reader(STDOUT)).run(out).map_err(|fault| better_told(link, fault))
     }
 
     fn receipt(&mut self, receipt: Receipt, up: &mut dyn Upward) -> Result<(), Fault> {

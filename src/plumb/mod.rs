@@ -8,6 +8,7 @@ pub mod echo;
 pub mod edge;
 pub mod far;
 pub mod far_part;
+pub mod link_part;
 pub mod meeting;
 mod named;
 pub mod pipe;

@@ -8,5 +8,6 @@ mod enrolment;
 mod handles;
 mod hostile;
 mod hosts;
+mod pictures;
 mod rig;
 mod tls;
