@@ -341,7 +341,12 @@ fn the_recipes_that_are_shipped_run() {
     let recipes = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/recipes");
     let mut ran = 0;
     for recipe in std::fs::read_dir(recipes).unwrap() {
-        let text = std::fs::read_to_string(recipe.unwrap().path()).unwrap();
+        let path = recipe.unwrap().path();
+        // Those of several machines: tests/net/pictures.rs.
+        if path.is_dir() {
+            continue;
+        }
+        let text = std::fs::read_to_string(path).unwrap();
         // Where several chains meet: tests/meet.rs.
         if text.contains("fun_mux") {
             continue;

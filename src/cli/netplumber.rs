@@ -186,10 +186,11 @@ impl Machines {
         }
         let mut table = Table::new(&["MACHINE", "STATE", "DAYS LEFT", "DIGEST"], &[2]);
         for Enrolled { name, digest, until_s, revoked_s, .. } in machines {
-            let left = (until_s - now_s()).div_euclid(86_400);
+            // One that has begun counts.
+            let left = (until_s - now_s() + 86_399).div_euclid(86_400);
             let state = match (revoked_s, left) {
                 (Some(_), _) => "revoked",
-                (None, ..0) => "expired",
+                (None, ..=0) => "expired",
                 (None, _) => "enrolled",
             };
             table.row([name, state.into(), left.to_string(), digest[..16].to_owned()]);

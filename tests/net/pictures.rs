@@ -1,11 +1,11 @@
 //! The two pictures of a network backup, run as they are shipped: the recipes and the gluepot of
-//! docs/recipes, only with other names.
+//! docs/recipes/network, only with other names.
 
 use super::rig::{Rig, plant};
 
-const GLUEPOT: &str = include_str!("../../docs/recipes/gluepot.toml");
-const SIMPLE: &str = include_str!("../../docs/recipes/network-backup.toml");
-const COMPRESSED: &str = include_str!("../../docs/recipes/network-compressed.toml");
+const GLUEPOT: &str = include_str!("../../docs/recipes/network/gluepot.toml");
+const SIMPLE: &str = include_str!("../../docs/recipes/network/simple.toml");
+const COMPRESSED: &str = include_str!("../../docs/recipes/network/compressed.toml");
 
 /// A netplumber with the gluepot that is shipped, a library, and a tree at its client.
 fn rig() -> Rig {
