@@ -113,7 +113,6 @@ fn all_handles(seed: u64, sealed: bool) {
         drop(reader);
         writes.join().unwrap();
     }
-    assert!(client.finish(Duration::ZERO).is_err(), "nobody closed the other end");
 }
 
 #[test]
