@@ -165,7 +165,7 @@ impl StreamFound {
 
     /// The number of a part that should be there and is not.
     pub fn first_missing_part(&self) -> Option<u32> {
-        (1..).zip(&self.parts).find(|(number, part)| part.number != *number).map(|(n, _)| n)
+        first_missing_part(self.parts.iter().map(|part| (part.number, part.from, part.to)))
     }
 
     /// Whether the indexes leave entries out: the last part has none, or one of them is damaged. A
@@ -174,6 +174,21 @@ impl StreamFound {
         let last = self.parts.last().is_some_and(|part| part.index.is_none());
         last || self.parts.iter().any(|part| matches!(part.index, Some(Err(_))))
     }
+}
+
+/// The number of the first part that is missing among `parts`: each its number, the stream byte at
+/// which it starts and the one before which it ends, in order of number. A number that no byte is
+/// missing for is that of a part of which nothing came to be on a medium.
+pub fn first_missing_part(parts: impl IntoIterator<Item = (u32, u64, u64)>) -> Option<u32> {
+    let (mut next, mut reached) = (1, 0);
+    for (number, from, to) in parts {
+        if number > next && from > reached {
+            return Some(next);
+        }
+        next = number + 1;
+        reached = reached.max(to);
+    }
+    None
 }
 
 /// Everything on a set of media.
@@ -446,5 +461,14 @@ mod tests {
             locator.payload_places(2500),
             [(coarse(0, 2000, 5), place("A")), (coarse(2000, 2500, 3), place("B"))]
         );
+    }
+
+    #[test]
+    fn a_part_number_may_be_left_out_but_no_byte() {
+        assert_eq!(first_missing_part([(1, 0, 10), (2, 10, 20)]), None);
+        assert_eq!(first_missing_part([(1, 0, 10), (3, 10, 20)]), None);
+        assert_eq!(first_missing_part([(1, 0, 10), (3, 8, 20), (4, 20, 30)]), None);
+        assert_eq!(first_missing_part([(1, 0, 10), (3, 11, 20)]), Some(2));
+        assert_eq!(first_missing_part([(2, 5, 20)]), Some(1));
     }
 }

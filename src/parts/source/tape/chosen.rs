@@ -3,7 +3,7 @@
 //! Owns the reading of a plan: one LOCATE for each run of blocks that does not follow the one
 //! before, volumes fetched in order. Hands on a partial stream.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -11,6 +11,7 @@ use super::index::{Indexes, Opening, must_be_sound};
 use super::lanes::AtHand;
 use super::plan::{Gathered, Run};
 use super::{Chosen, Feed};
+use crate::library::contents::first_missing_part;
 use crate::library::{Mount, Part, Step, VolumeReader};
 use crate::list::Line;
 use crate::stream::{Begin, Blame, End, Fault, Item, StreamId};
@@ -52,8 +53,9 @@ pub(super) fn run(
 #[derive(Default)]
 struct Parts {
     index: Indexes,
-    /// Numbers of the parts seen, whether cut off or not.
-    seen: BTreeSet<u32>,
+    /// Numbers of the parts seen, with the byte at which each starts and the one before which it ends,
+    /// which is the same of a part that was cut off.
+    seen: BTreeMap<u32, (u64, u64)>,
     /// Number of the part in which the stream ends.
     last: Option<u32>,
 }
@@ -61,7 +63,9 @@ struct Parts {
 impl Parts {
     fn add(&mut self, reader: &mut VolumeReader, stream: StreamId) -> Result<(), Fault> {
         for part in reader.survey()?.parts.iter().filter(|p| p.begin.stream.stream == stream) {
-            self.seen.insert(part.begin.stream_part);
+            let from = part.begin.from;
+            let to = part.end.as_ref().map_or(from, |(_, end)| end.to);
+            self.seen.insert(part.begin.stream_part, (from, to));
             let Some((_, end)) = &part.end else { continue };
             self.index.insert(part.begin.stream_part, reader.index(end)?);
             if ends_stream(end) {
@@ -72,7 +76,10 @@ impl Parts {
     }
 
     fn are_all_here(&self) -> bool {
-        self.last.is_some_and(|last| (1..=last).all(|number| self.seen.contains(&number)))
+        self.last.is_some_and(|last| {
+            let extent = |(&number, &(from, to)): (&u32, &(u64, u64))| (number, from, to);
+            first_missing_part(self.seen.range(..=last).map(extent)).is_none()
+        })
     }
 }
 

@@ -204,8 +204,13 @@ impl Walk {
         begin: &PartBegin,
         after: u64,
     ) -> Result<(u64, PartBegin), Fault> {
+        // The next number, or another that leaves out no byte: of a part between, nothing may have come to
+        // be on a medium.
+        let reached = self.offset;
         let follows = |next: &PartBegin| {
-            next.stream.stream == begin.stream.stream && next.stream_part == begin.stream_part + 1
+            let is_next = next.stream_part == begin.stream_part + 1;
+            let is_later = next.stream_part > begin.stream_part && next.from <= reached;
+            next.stream.stream == begin.stream.stream && (is_next || is_later)
         };
         let survey = self.survey()?;
         if let Some(next) = survey.parts.iter().find(|p| p.address >= after && follows(&p.begin)) {
