@@ -4,6 +4,8 @@
 //! [`plumb`], what runs them. `docs/tour.md` follows one byte through all of it.
 
 pub mod accounts;
+pub mod authority;
+pub mod catalogue;
 pub mod cli;
 pub mod demo;
 pub mod glue;
@@ -15,6 +17,8 @@ pub mod only;
 pub mod parts;
 pub mod pax;
 pub mod plumb;
+pub mod serve;
 pub mod stream;
+pub mod tapicom;
 pub mod volume;
 pub mod wire;

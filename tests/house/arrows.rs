@@ -23,9 +23,35 @@ const MODULES: &[(&str, &[&str])] = &[
     ("glue", &["stream", "plumb"]),
     // What may be run is handed to it, so that it knows no component.
     ("netplumber", &["stream", "wire", "identity", "plumb", "glue"]),
+    ("catalogue", &["stream", "list", "volume", "library"]),
+    // Decides, and does nothing: no clock, no files, no devices.
+    ("authority", &["catalogue", "stream"]),
+    ("tapicom", &["stream", "wire", "identity", "plumb", "catalogue"]),
+    (
+        "serve",
+        &[
+            "stream",
+            "list",
+            "volume",
+            "wire",
+            "identity",
+            "plumb",
+            "library",
+            "parts",
+            "glue",
+            "netplumber",
+            "catalogue",
+            "authority",
+            "tapicom",
+        ],
+    ),
     (
         "cli",
         &[
+            "catalogue",
+            "authority",
+            "tapicom",
+            "serve",
             "stream",
             "list",
             "only",

@@ -1,0 +1,3 @@
+//! The catalogue: what the authority remembers.
+
+pub mod record;

@@ -1,0 +1,1 @@
+//! The service: carries out what the authority decides.

@@ -1,0 +1,1 @@
+//! Tapicom: how people's tools command the authority.
