@@ -13,13 +13,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::process::Signal;
 
 use super::confine::{Closed, confine};
-use super::gluepot::{Allowed, Manifest, What};
+use super::gluepot::{Allowed, Manifest};
+use super::plan::{Job, Plan, Who};
 use super::run::{self, Ends, Process};
+use super::service::{Brought, Gone};
 use super::status::{Order, Report, Status};
-use crate::glue::{Gluepot, Role};
+use crate::glue::Gluepot;
 use crate::identity::authority::{Authority, Stranger, digest_of};
 use crate::identity::{config, enrol};
-use crate::plumb::run::{Part, Verdict};
+use crate::plumb::run::Verdict;
 use crate::stream::{Blame, Fault};
 use crate::wire::Link;
 use crate::wire::channel::{self, Receiver, Sender, Side};
@@ -118,23 +120,6 @@ struct Client<'a> {
     settings: &'a Settings,
 }
 
-/// What is to run, judged; nothing of it is opened yet.
-enum Plan {
-    /// A component of ours, in this process.
-    Part(Vec<String>),
-    /// Some of ours in this process, and whether the last one gives receipts.
-    Chain(Vec<Vec<String>>, run::Open, bool),
-    /// A program, or a component of ours that has named pipes.
-    Process(PathBuf, Vec<String>),
-}
-
-/// What runs.
-enum Job {
-    Part(String, Part),
-    Chain(Vec<(String, Part)>, run::Open),
-    Process(PathBuf, Vec<String>),
-}
-
 struct Ready {
     request: Request,
     job: Job,
@@ -159,10 +144,10 @@ impl Client<'_> {
     }
 
     fn ready(&mut self, authority: &Authority, gluepot: &dyn Gluepot) -> Result<Ready, Fault> {
-        let machine = self.machine(authority)?;
+        let who = self.machine(authority)?;
         let request = self.request()?;
-        let allowed = self.allowed(&machine, &request)?;
-        let plan = plan(&allowed, gluepot, !request.pipes.is_empty())?;
+        let allowed = self.allowed(&who.machine, &request)?;
+        let plan = Plan::new(&allowed, gluepot, &who, &request)?;
         let mut rights = allowed.rights;
         if let Plan::Process(program, _) = &plan {
             rights.execute.push(program.clone());
@@ -171,27 +156,11 @@ impl Client<'_> {
         if confine(&rights, &self.settings.room, runs)? == Closed::WithoutSomeOfLandlock {
             tracing::debug!("this kernel lacks some of Landlock");
         }
-        let job = match plan {
-            Plan::Process(program, words) => Job::Process(program, words),
-            Plan::Part(words) => {
-                let part = gluepot.make(&words, request.receipts_from_below, 0)?;
-                Job::Part(words[0].clone(), part)
-            }
-            Plan::Chain(steps, open, receipts) => {
-                let receipts = match open {
-                    run::Open::Beginning => receipts,
-                    run::Open::End => request.receipts_from_below,
-                };
-                let part =
-                    |words: &Vec<String>| Ok((words[0].clone(), gluepot.make(words, receipts, 0)?));
-                Job::Chain(steps.iter().map(part).collect::<Result<_, Fault>>()?, open)
-            }
-        };
-        Ok(Ready { request, job })
+        Ok(Ready { job: plan.make(gluepot, &request)?, request })
     }
 
     /// Who is there, and whether the netplumber wants to serve it.
-    fn machine(&mut self, authority: &Authority) -> Result<String, Fault> {
+    fn machine(&mut self, authority: &Authority) -> Result<Who, Fault> {
         let refused = |what: String| Fault::never(Blame::Peer, what);
         let certificate = self.sender.peer();
         let who = match &certificate {
@@ -203,10 +172,10 @@ impl Client<'_> {
                 .hint("there: netplumber enrol NAME; here: plumb enrol HOST CODE")
         })?;
         let digest = certificate.map(|certificate| digest_of(&certificate)).unwrap_or_default();
-        let hello = Report::Hello { machine: machine.clone(), digest };
+        let hello = Report::Hello { machine: machine.clone(), digest: digest.clone() };
         self.status.reporter()?.tell(&hello);
         match self.status.order() {
-            Order::Go => Ok(machine),
+            Order::Go => Ok(Who { machine, digest }),
             Order::Stop(why) => Err(Fault::later(Blame::Peer, why)),
         }
     }
@@ -278,46 +247,6 @@ impl Client<'_> {
     }
 }
 
-fn plan(allowed: &Allowed, gluepot: &dyn Gluepot, has_pipes: bool) -> Result<Plan, Fault> {
-    let name = match &allowed.what {
-        What::Program(path) => return Ok(Plan::Process(path.clone(), allowed.words.clone())),
-        What::Chain(steps) => return plan_chain(steps, gluepot),
-        What::Ours(name) => name,
-    };
-    let words: Vec<String> = std::iter::once(name).chain(&allowed.words).cloned().collect();
-    let described = gluepot.describe(&words);
-    let described = described.map_err(|what| Fault::never(Blame::Operator, what))?;
-    // What reads standard input itself, say, needs one of its own.
-    let is_by_itself = described.claims.iter().any(|claim| claim.starts_with("standard "));
-    let is_chained = matches!(described.role, Role::Source | Role::Processor | Role::Sink);
-    if is_chained && !has_pipes && !is_by_itself {
-        return Ok(Plan::Part(words));
-    }
-    let program = std::env::current_exe();
-    let program = program.map_err(|e| Fault::host("cannot find this executable", &e))?;
-    Ok(Plan::Process(program, words))
-}
-
-/// A source and processors, or processors and a sink.
-fn plan_chain(steps: &[Vec<String>], gluepot: &dyn Gluepot) -> Result<Plan, Fault> {
-    let never = |what: String| Fault::never(Blame::Host, format!("the gluepot: {what}"));
-    let described: Result<Vec<_>, _> = steps.iter().map(|step| gluepot.describe(step)).collect();
-    let described = described.map_err(never)?;
-    let roles: Vec<Role> = described.iter().map(|step| step.role).collect();
-    let between = |roles: &[Role]| roles.iter().all(|role| *role == Role::Processor);
-    let open = match roles.as_slice() {
-        [Role::Source, rest @ ..] if between(rest) => run::Open::End,
-        [rest @ .., Role::Sink] if between(rest) => run::Open::Beginning,
-        _ => {
-            return Err(never(
-                "a chain is a source and processors, or processors and a sink".into(),
-            ));
-        }
-    };
-    let receipts = described.last().is_some_and(|step| step.receipts);
-    Ok(Plan::Chain(steps.to_vec(), open, receipts))
-}
-
 /// What whoever waits for a component has to act on.
 enum Event {
     /// It is to end: why.
@@ -345,7 +274,13 @@ fn work(
             let process = Process::start(&program, &words, folder, link, request)?;
             let ends = process.ends()?;
             std::thread::spawn(move || tell(&events, Event::Ended(process.wait())));
-            Some(ends)
+            Some(Stops::Process(ends))
+        }
+        Job::Service(socket, hello) => {
+            let brought = Brought::start(socket, &hello, link)?;
+            let gone = brought.ends()?;
+            std::thread::spawn(move || tell(&events, Event::Ended(brought.wait())));
+            Some(Stops::Service(gone))
         }
         Job::Part(who, part) => {
             let (link, request) = (link.clone(), request.clone());
@@ -361,6 +296,21 @@ fn work(
         }
     };
     Ok(wait(link, &happens, ends.as_ref()))
+}
+
+/// What makes a component end that runs elsewhere.
+enum Stops {
+    Process(Ends),
+    Service(Gone),
+}
+
+impl Stops {
+    fn signal(&self, signal: Signal) {
+        match self {
+            Stops::Process(ends) => ends.signal(signal),
+            Stops::Service(gone) => gone.go(),
+        }
+    }
 }
 
 fn tell(events: &mpsc::Sender<Event>, event: Event) {
@@ -393,7 +343,7 @@ fn asked_to_stop(link: &Link) -> Event {
     }
 }
 
-fn wait(link: &Link, happens: &mpsc::Receiver<Event>, ends: Option<&Ends>) -> Verdict {
+fn wait(link: &Link, happens: &mpsc::Receiver<Event>, ends: Option<&Stops>) -> Verdict {
     let mut stopped: Option<Fault> = None;
     let mut signals = [Signal::TERM, Signal::KILL].into_iter();
     loop {

@@ -23,6 +23,10 @@
 //! # the stream, processors and a sink for one that brings it.
 //! chain = [["proc_decompress"], ["sink_tape", "--drive", "/dev/sg1"]]
 //! write = ["/dev/sg1"]
+//!
+//! [[component]]
+//! name = "tapicom"
+//! socket = "/run/tapioca.sock"              # served by whoever listens there, who is told which machine it is
 //! ```
 //!
 //! In `may`, a word in braces stands for one of the caller's: `{word}` letters, digits, `-_.:@+%,=`, not
@@ -59,6 +63,7 @@ struct Entry {
     run: Option<String>,
     program: Option<String>,
     chain: Option<Vec<Vec<String>>>,
+    socket: Option<PathBuf>,
     machines: Option<Vec<String>>,
     #[serde(default)]
     with: Vec<String>,
@@ -92,6 +97,8 @@ pub enum What {
     Program(PathBuf),
     /// Components of this executable, one after the other.
     Chain(Vec<Vec<String>>),
+    /// Whoever listens on the socket at this path.
+    Service(PathBuf),
 }
 
 /// Files and folders, with all that is below them.
@@ -158,12 +165,14 @@ impl Entry {
         if name.is_empty() || name.len() > 64 {
             return Err(format!("{name:?} is no name for a component"));
         }
-        let ways = [self.run.is_some(), self.program.is_some(), self.chain.is_some()];
+        let socket = self.socket.is_some();
+        let ways = [self.run.is_some(), self.program.is_some(), self.chain.is_some(), socket];
         if ways.iter().filter(|way| **way).count() > 1 {
-            return Err(format!("{name}: run, program and chain exclude each other"));
+            return Err(format!("{name}: run, program, chain and socket exclude each other"));
         }
         self.check_chain()?;
         let bad = [&self.read, &self.write, &self.execute].into_iter().flatten();
+        let bad = bad.chain(&self.socket);
         if let Some(path) = bad.into_iter().find(|path| !path.is_absolute()) {
             return Err(format!("{name}: {} is not an absolute path", path.display()));
         }
@@ -218,6 +227,9 @@ impl Entry {
     fn what(&self, folder: &Path) -> Result<What, Fault> {
         if let Some(chain) = &self.chain {
             return Ok(What::Chain(chain.clone()));
+        }
+        if let Some(socket) = &self.socket {
+            return Ok(What::Service(socket.clone()));
         }
         let Some(program) = &self.program else {
             let name = self.run.as_ref().unwrap_or(&self.name);
@@ -408,6 +420,8 @@ mod tests {
             "[[component]]\nname = 'x'\nprogram = '../x'",
             "[[component]]\nname = 'x'\nprogram = 'x'\nrun = 'y'",
             "[[component]]\nname = 'x'\nprogram = 'x'\nchain = [['y']]",
+            "[[component]]\nname = 'x'\nprogram = 'x'\nsocket = '/y'",
+            "[[component]]\nname = 'x'\nsocket = 'y'",
             "[[component]]\nname = 'x'\nchain = []",
             "[[component]]\nname = 'x'\nchain = [[]]",
             "[[component]]\nname = 'x'\nchain = [['y']]\nmay = ['{word}']",

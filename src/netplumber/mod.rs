@@ -9,8 +9,10 @@
 pub mod confine;
 pub mod connection;
 pub mod gluepot;
+mod plan;
 pub mod run;
 mod seat;
+pub mod service;
 pub mod status;
 
 use std::cell::RefCell;

@@ -122,7 +122,7 @@ impl Words {
 }
 
 /// Moves all bytes of `from` to `to`, on a thread, until either end is gone.
-fn pump(
+pub(super) fn pump(
     name: &str,
     from: impl Read + Send + 'static,
     to: impl Write + Send + 'static,
@@ -148,7 +148,7 @@ fn copy(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
 }
 
 /// Moves the bytes of a handle to a pipe, and lets go of both as soon as nobody reads the pipe.
-fn pour(name: &str, mut from: HandleReader, mut to: impl Write + Send + 'static) {
+pub(super) fn pour(name: &str, mut from: HandleReader, mut to: impl Write + Send + 'static) {
     let name = name.to_owned();
     std::thread::spawn(move || {
         loop {
