@@ -18,5 +18,5 @@ pub mod writer;
 pub use mount::Mount;
 pub use place::PlaceName;
 pub use reader::{Part, Step, Survey, VolumeReader};
-pub use reel::{Found, Reel, identify};
+pub use reel::{Found, Reel, erase, identify};
 pub use writer::{Scribe, Shelf, SyncEvery, TapeWriter};

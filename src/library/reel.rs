@@ -66,6 +66,24 @@ pub fn identify(drive: &mut Drive) -> Result<Found, ssc::Error> {
     Ok(judge(&page, label))
 }
 
+/// Makes the cartridge in the drive blank, and looks whether it is.
+///
+/// # Errors
+///
+/// The drive's; and that it says it has erased what is still there.
+pub fn erase(drive: &mut Drive) -> Result<(), Fault> {
+    let done = drive.rewind().and_then(|()| drive.erase_short());
+    done.map_err(|e| drive_fault(drive, "cannot erase", &e))?;
+    let now = identify(drive);
+    match now.map_err(|e| drive_fault(drive, "cannot check the erased cartridge", &e))? {
+        Found::Blank => Ok(()),
+        Found::Ours { .. } | Found::Foreign { .. } => Err(Fault::never(
+            Blame::Drive,
+            "the drive says it erased the cartridge, but data is still there",
+        )),
+    }
+}
+
 fn judge(page: &[u8], label: Result<(Label, u32), String>) -> Found {
     match label {
         Ok((label, crc)) => {

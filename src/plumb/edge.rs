@@ -26,7 +26,8 @@ impl Meter {
         self.0.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    fn add(&self, bytes: u64) {
+    /// Counts some more.
+    pub fn add(&self, bytes: u64) {
         self.0.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
     }
 }

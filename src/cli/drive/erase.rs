@@ -8,7 +8,7 @@ use super::Named;
 use crate::cli::Done;
 use crate::cli::table::print;
 use crate::library::fault::drive_fault;
-use crate::library::{Found, identify};
+use crate::library::{Found, erase, identify};
 use crate::stream::{Blame, Fault};
 
 #[derive(Args)]
@@ -44,7 +44,7 @@ impl Erase {
             }
             Found::Foreign { why } => self.check_foreign(&mut drive, why)?,
         }
-        self.erase(&mut drive)?;
+        erase(&mut drive)?;
         print(|out| writeln!(out, "{} is erased and blank", self.volume))?;
         Ok(Done::Whole)
     }
@@ -76,19 +76,6 @@ impl Erase {
                 "a foreign cartridge without a memory cannot be told from another".into(),
             )),
             false => self.check_names(&names),
-        }
-    }
-
-    fn erase(&self, drive: &mut ssc::Drive) -> Result<(), Fault> {
-        let done = drive.rewind().and_then(|()| drive.erase_short());
-        done.map_err(|e| drive_fault(drive, "cannot erase", &e))?;
-        let now = identify(drive);
-        match now.map_err(|e| drive_fault(drive, "cannot check the erased cartridge", &e))? {
-            Found::Blank => Ok(()),
-            Found::Ours { .. } | Found::Foreign { .. } => Err(Fault::never(
-                Blame::Drive,
-                "the drive says it erased the cartridge, but data is still there",
-            )),
         }
     }
 }

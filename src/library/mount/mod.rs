@@ -4,20 +4,22 @@
 //! unknown cartridges, checks the label on the tape against the barcode, labels blank ones. Never
 //! writes to a cartridge that is neither blank nor recognised.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use scsi::{ElementAddress, VolumeTag};
 use smc::{Changer, Element, Inventory};
 use ssc::{Drive, Readiness};
 
-use super::device::{open_changer, open_drive};
-use super::fault::{changer_fault, drive_fault};
-use super::reader::VolumeReader;
-use super::reel::{Found, Reel, identify};
-use super::writer::{Scribe, Shelf};
+use crate::library::device::{open_changer, open_drive};
+use crate::library::fault::{changer_fault, drive_fault};
+use crate::library::reader::VolumeReader;
+use crate::library::reel::{Found, Reel, identify};
+use crate::library::writer::{Scribe, Shelf};
 use crate::stream::{Blame, Fault};
 use crate::volume::{BLOCK_BYTES, Label};
+
+mod decided;
 
 /// A new LTO-9 cartridge is calibrated at its first load, which takes up to two hours.
 const READY_LIMIT: Duration = Duration::from_secs(2 * 3600 + 300);
@@ -34,6 +36,8 @@ pub struct Mount {
     bay: Option<ElementAddress>,
     /// Storage elements whose cartridge turned out to be of no use in this run.
     tried: BTreeSet<u16>,
+    /// Tags of cartridges that are looked at before all others.
+    expected: VecDeque<String>,
 }
 
 impl Mount {
@@ -54,6 +58,7 @@ impl Mount {
             set: None,
             bay: None,
             tried: BTreeSet::new(),
+            expected: VecDeque::new(),
         }
     }
 
@@ -75,6 +80,13 @@ impl Mount {
     #[must_use]
     pub fn set(mut self, set: Option<uuid::Uuid>) -> Mount {
         self.set = set;
+        self
+    }
+
+    /// Looks for volumes of a set on these first, in this order.
+    #[must_use]
+    pub fn expect(mut self, tags: Vec<String>) -> Mount {
+        self.expected = tags.into();
         self
     }
 
@@ -400,6 +412,19 @@ impl Mount {
 
     /// The next volume of a set that this search has not seen; `None` when there is no other.
     pub fn next_of_set(&mut self, set: uuid::Uuid) -> Result<Option<VolumeReader>, Fault> {
+        while let Some(tag) = self.expected.pop_front() {
+            // One that is not there may still be found under another barcode.
+            let fetched = self.fetch_tag(&tag);
+            if let Err(fault) = fetched {
+                tracing::warn!(%fault, tag, "an expected cartridge cannot be fetched");
+                continue;
+            }
+            if let Found::Ours { label, .. } = self.identify()?
+                && label.set_id == set
+            {
+                return Ok(Some(VolumeReader::new(self.lend(), label)));
+            }
+        }
         while self.changer.is_some() && self.fetch_untried()?.is_some() {
             match self.identify()? {
                 Found::Ours { label, .. } if label.set_id == set => {
@@ -409,6 +434,17 @@ impl Mount {
             }
         }
         Ok(None)
+    }
+}
+
+impl Mount {
+    fn foreign(&mut self, why: &str) -> Fault {
+        let name = self.drive().name();
+        Fault::never(
+            Blame::Operator,
+            format!("the cartridge in {name} is not ours and not blank ({why}); it is not overwritten"),
+        )
+        .hint("use another cartridge, or erase this one with `tapioca drive erase` if nothing on it is needed")
     }
 }
 
@@ -434,11 +470,7 @@ impl Shelf for Mount {
                 let drive = self.lend();
                 Reel::append(drive, label)
             }
-            Found::Foreign { why } => Err(Fault::never(
-                Blame::Operator,
-                format!("the cartridge in {} is not ours and not blank ({why}); it is not overwritten", self.drive().name()),
-            )
-            .hint("use another cartridge, or erase this one with `tapioca drive erase` if nothing on it is needed")),
+            Found::Foreign { why } => Err(self.foreign(&why)),
         }
     }
 
