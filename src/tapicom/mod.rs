@@ -1,1 +1,8 @@
 //! Tapicom: how people's tools command the authority.
+//!
+//! One command, one answer, and subscriptions that tell more until the client has enough. What is said is in
+//! [`message`] and [`reply`].
+
+pub mod message;
+pub mod reply;
+pub mod values;
