@@ -14,6 +14,7 @@ use super::table::{Table, print, print_json};
 use crate::identity::authority::{Authority, CODE_MINUTES, Enrolled, MACHINE_DAYS};
 use crate::netplumber::connection::{self, Settings, now_s};
 use crate::netplumber::{Limits, Starter};
+use crate::serve::supervise::end_with_parent;
 use crate::stream::Fault;
 use crate::wire::link::Alive;
 
@@ -69,6 +70,9 @@ struct Listen {
     /// Days that a machine's certificate is good for
     #[arg(long, value_name = "N", default_value_t = MACHINE_DAYS)]
     days: u32,
+    /// Number of the process that keeps this one, which ends with it
+    #[arg(long, value_name = "PID", hide = true)]
+    kept_by: Option<u32>,
 }
 
 #[derive(Args)]
@@ -103,6 +107,8 @@ struct Machines {
 #[derive(Args)]
 struct Connection {
     #[arg(long)]
+    kept_by: u32,
+    #[arg(long)]
     dead_after_s: u64,
     #[arg(long)]
     days: u32,
@@ -125,12 +131,15 @@ impl NetplumberArgs {
 
 impl Listen {
     fn run(self) -> Result<Done, Fault> {
+        self.kept_by.map_or(Ok(()), end_with_parent)?;
         let program =
             std::env::current_exe().map_err(|e| Fault::host("cannot find this executable", &e))?;
         let number = |n: u64| n.to_string().into();
         let words = vec![
             "netplumber".into(),
             "connection".into(),
+            "--kept-by".into(),
+            number(u64::from(std::process::id())),
             "--dead-after-s".into(),
             number(self.dead_after_s),
             "--days".into(),
@@ -202,6 +211,7 @@ impl Machines {
 
 impl Connection {
     fn run(self) -> Result<Done, Fault> {
+        end_with_parent(self.kept_by)?;
         let failed = |e: &std::io::Error| Fault::host("cannot take over the connection", e);
         let socket = std::io::stdin().as_fd().try_clone_to_owned().map_err(|e| failed(&e))?;
         let status = std::io::stdout().as_fd().try_clone_to_owned().map_err(|e| failed(&e))?;

@@ -226,6 +226,16 @@ impl VolumeReader {
         Ok(self.drive().position().map_err(|e| self.fault(0, &e))?.block.0)
     }
 
+    /// Where the volume's data ends: the block that would be written next.
+    pub fn end(&mut self) -> Result<u64, Fault> {
+        self.end_of_data()
+    }
+
+    /// Address of the first block behind the first file, if there is a filemark behind that.
+    pub fn first_part(&mut self) -> Result<Option<u64>, Fault> {
+        self.behind_filemark(0)
+    }
+
     /// Finds all parts by their first and last blocks.
     pub fn survey(&mut self) -> Result<Survey, Fault> {
         let mut survey = Survey::default();

@@ -67,7 +67,10 @@ fn landlock(rights: &Rights, folder: &Path, runs: bool) -> Result<Closed, Fault>
     let status = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(abi))
-        .and_then(|ruleset| ruleset.handle_access(AccessNet::from_all(abi)))
+        .and_then(|ruleset| match rights.network {
+            true => ruleset.handle_access(AccessNet::BindTcp),
+            false => ruleset.handle_access(AccessNet::from_all(abi)),
+        })
         .and_then(|ruleset| ruleset.scope(Scope::from_all(abi)))
         .and_then(Ruleset::create)
         .and_then(|ruleset| ruleset.add_rules(path_beneath_rules(readable, read)))

@@ -16,6 +16,7 @@
 //! [[component]]
 //! name = "src_mail"
 //! program = "mail-export"                   # a program in the folder `gluepot` instead of one of ours
+//! network = true                            # it may connect to others; for programs only
 //!
 //! [[component]]
 //! name = "sink_archive"
@@ -75,6 +76,8 @@ struct Entry {
     write: Vec<PathBuf>,
     #[serde(default)]
     execute: Vec<PathBuf>,
+    #[serde(default)]
+    network: bool,
 }
 
 /// What is to be run, and what it may touch.
@@ -110,6 +113,8 @@ pub struct Rights {
     pub write: Vec<PathBuf>,
     /// It may read and execute these.
     pub execute: Vec<PathBuf>,
+    /// It may connect to others.
+    pub network: bool,
 }
 
 fn refused(what: String) -> Fault {
@@ -149,6 +154,7 @@ impl Manifest {
                 read: entry.read.clone(),
                 write: entry.write.clone(),
                 execute: entry.execute.clone(),
+                network: entry.network,
             },
         })
     }
@@ -171,6 +177,9 @@ impl Entry {
             return Err(format!("{name}: run, program, chain and socket exclude each other"));
         }
         self.check_chain()?;
+        if self.network && self.program.is_none() {
+            return Err(format!("{name}: network is for programs"));
+        }
         let bad = [&self.read, &self.write, &self.execute].into_iter().flatten();
         let bad = bad.chain(&self.socket);
         if let Some(path) = bad.into_iter().find(|path| !path.is_absolute()) {
@@ -422,6 +431,7 @@ mod tests {
             "[[component]]\nname = 'x'\nprogram = 'x'\nchain = [['y']]",
             "[[component]]\nname = 'x'\nprogram = 'x'\nsocket = '/y'",
             "[[component]]\nname = 'x'\nsocket = 'y'",
+            "[[component]]\nname = 'x'\nnetwork = true",
             "[[component]]\nname = 'x'\nchain = []",
             "[[component]]\nname = 'x'\nchain = [[]]",
             "[[component]]\nname = 'x'\nchain = [['y']]\nmay = ['{word}']",

@@ -3,4 +3,7 @@
 pub mod devices;
 pub mod drive;
 pub mod ingest;
+pub mod outgo;
 pub mod session;
+pub mod supervise;
+pub mod visitors;

@@ -10,4 +10,5 @@ mod hostile;
 mod hosts;
 mod pictures;
 mod rig;
+mod service;
 mod tls;

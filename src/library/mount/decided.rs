@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use scsi::{ElementAddress, VolumeTag};
 use smc::Inventory;
-use ssc::Readiness;
+use ssc::{MediumInfo, Readiness};
 
 use super::{Mount, no_changer};
 use crate::library::fault::drive_fault;
+use crate::library::reader::VolumeReader;
 use crate::library::reel::{self, Found, Reel};
 use crate::stream::{Blame, Fault};
 
@@ -28,9 +29,14 @@ impl Mount {
     /// # Errors
     ///
     /// It is not blank; then nothing is written.
-    pub fn label_new(mut self, set: uuid::Uuid, number: u32) -> Result<Reel, Fault> {
+    pub fn label_new(
+        mut self,
+        set: uuid::Uuid,
+        number: u32,
+        tag: Option<String>,
+    ) -> Result<Reel, Fault> {
         match self.identify()? {
-            Found::Blank => self.label_blank(set, number),
+            Found::Blank => self.label_blank(set, number, tag),
             Found::Ours { label, .. } => {
                 let what = format!("the cartridge is not blank: it is {}", label.name());
                 Err(Fault::never(Blame::Operator, format!("{what}; it is not overwritten")))
@@ -48,6 +54,52 @@ impl Mount {
             Found::Ours { label, .. } => Reel::append(self.lend(), label),
             Found::Foreign { why } => Err(self.foreign(&why)),
         }
+    }
+
+    /// Makes blank what may be written over: a volume of ours on which nothing ever was, or the one
+    /// that is `over`.
+    pub fn erase_if_expired(&mut self, over: Option<uuid::Uuid>) -> Result<(), Fault> {
+        let Found::Ours { label, .. } = self.identify()? else { return Ok(()) };
+        if over == Some(label.volume_id) {
+            return self.erase();
+        }
+        let mut reader = VolumeReader::new(self.lend(), label);
+        let (first, end) = (reader.first_part()?, reader.end()?);
+        reader.lend_back(self);
+        match first.is_none_or(|first| first >= end) {
+            true => self.erase(),
+            false => Ok(()),
+        }
+    }
+
+    /// What is known about the medium in the drive.
+    pub fn medium(&mut self) -> Result<MediumInfo, Fault> {
+        let drive = self.drive();
+        let asked = drive.medium();
+        asked.map_err(|e| drive_fault(drive, "cannot ask for the medium", &e))
+    }
+
+    /// Takes the cartridge in the drive to the element `home`.
+    pub fn put_to(&mut self, home: ElementAddress) -> Result<(), Fault> {
+        let inventory = self.inventory()?.ok_or_else(|| no_changer("nothing can be put away"))?;
+        let bay = self.bay(&inventory)?;
+        if !bay.full {
+            return Ok(());
+        }
+        self.eject()?;
+        self.move_medium(bay.address, home)
+    }
+
+    /// Brings the cartridge of an element into the drive, which is empty.
+    pub fn fetch_from(&mut self, from: ElementAddress) -> Result<(), Fault> {
+        let inventory = self.inventory()?.ok_or_else(|| no_changer("nothing can be fetched"))?;
+        self.move_in(&inventory, from)
+    }
+
+    /// Lets go of the cartridge in the drive.
+    pub fn eject(&mut self) -> Result<(), Fault> {
+        let drive = self.drive();
+        drive.unload().map_err(|e| drive_fault(drive, "cannot unload the medium", &e))
     }
 
     /// Makes the cartridge in the drive blank, and looks whether it is.

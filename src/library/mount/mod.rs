@@ -332,9 +332,15 @@ impl Mount {
         ))
     }
 
-    fn label_blank(&mut self, set: uuid::Uuid, number: u32) -> Result<Reel, Fault> {
+    /// Labels the blank cartridge in the drive. Where no changer tells its barcode, it is `tag`.
+    fn label_blank(
+        &mut self,
+        set: uuid::Uuid,
+        number: u32,
+        tag: Option<String>,
+    ) -> Result<Reel, Fault> {
         let label = Label {
-            volume_tag: self.tag_in_drive()?.unwrap_or_default(),
+            volume_tag: self.tag_in_drive()?.or(tag).unwrap_or_default(),
             volume_id: (self.scribe.new_id)(),
             set_id: set,
             volume_number: number,
@@ -464,7 +470,7 @@ impl Shelf for Mount {
         match self.identify()? {
             Found::Blank => {
                 let set = self.set.unwrap_or_else(|| (self.scribe.new_id)());
-                self.label_blank(set, 1)
+                self.label_blank(set, 1, None)
             }
             Found::Ours { label, .. } => {
                 let drive = self.lend();
@@ -486,7 +492,7 @@ impl Shelf for Mount {
         self.put_away()?;
         let highest = self.fetch_blank(Some(label.set_id))?;
         self.block_bytes = label.block_bytes;
-        self.label_blank(label.set_id, label.volume_number.max(highest) + 1)
+        self.label_blank(label.set_id, label.volume_number.max(highest) + 1, None)
     }
 }
 
