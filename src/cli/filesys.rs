@@ -36,6 +36,9 @@ pub(super) struct SrcFilesys {
     /// Name of the stream; the paths if not given
     #[arg(long)]
     name: Option<String>,
+    /// Identity of the stream (default: a new one)
+    #[arg(long, value_name = "UUID")]
+    stream: Option<uuid::Uuid>,
     /// Record access times
     #[arg(long)]
     atime: bool,
@@ -59,7 +62,7 @@ impl SrcFilesys {
         let name = self.name.unwrap_or_else(|| paths_as_name(&self.paths, &self.directory));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let begin = Begin {
-            stream: StreamId(uuid::Uuid::new_v4()),
+            stream: StreamId(self.stream.unwrap_or_else(uuid::Uuid::new_v4)),
             name,
             kind: KIND_PAX.into(),
             created_s: i64::try_from(now.as_secs()).unwrap_or(0),

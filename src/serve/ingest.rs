@@ -3,10 +3,12 @@
 //! Owns what is between a pipe and a place in a session: the stream must be the one that the job is for,
 //! its index lines are kept for the catalogue, and somebody knows how far it has come.
 
-use std::fs::File;
-use std::io::{BufWriter, PipeReader, Write};
-use std::path::{Path, PathBuf};
+use std::io::PipeReader;
+use std::path::PathBuf;
 
+use crate::catalogue::record::JobId;
+use crate::catalogue::run::{NewRun, RunWriter};
+use crate::list::ENTRY_TYPES;
 use crate::plumb::berths::Filler;
 use crate::plumb::ring::Meter;
 use crate::stream::frame::FrameReader;
@@ -23,20 +25,28 @@ pub struct Expected {
     pub bytes_max: Option<u64>,
 }
 
-/// Where index lines wait for the catalogue.
-pub fn lines_file(spool: &Path, job: u64) -> PathBuf {
-    spool.join(format!("job-{job}.lines"))
-}
-
 /// How a stream came in: how many bytes its end counts, or why there was no end.
 pub type CameIn = Result<u64, Fault>;
+
+/// How a stream is to come in.
+pub struct Way {
+    /// What it must be.
+    pub expected: Expected,
+    /// The job whose file list its index lines are; none: they are not kept.
+    pub list_of: Option<JobId>,
+    /// Where the list is made.
+    pub spool: PathBuf,
+    /// Counts bytes.
+    pub meter: Meter,
+    /// Counts entries.
+    pub entries: Meter,
+}
 
 /// A stream that comes in.
 struct Watched {
     from: FrameReader<PipeReader>,
-    expected: Expected,
-    lines: BufWriter<File>,
-    meter: Meter,
+    way: Way,
+    list: Option<RunWriter>,
     came: Option<CameIn>,
 }
 
@@ -45,30 +55,33 @@ impl Watched {
         match item {
             Item::Begin(begin) => self.check(begin),
             Item::Data { block, .. } => {
-                self.meter.add(block.len() as u64);
-                match self.expected.bytes_max {
-                    Some(most) if self.meter.bytes() > most => Err(Fault::never(
+                self.way.meter.add(block.len() as u64);
+                match self.way.expected.bytes_max {
+                    Some(most) if self.way.meter.bytes() > most => Err(Fault::never(
                         Blame::Operator,
-                        format!("the machine's quota is used up: {most} bytes more were left"),
+                        format!("the machine's quota is used up: {most} bytes were left of it"),
                     )
-                    .hint("an administrator can raise it: tapicli machines")),
+                    .hint("an administrator can raise it")),
                     _ => Ok(()),
                 }
             }
-            Item::Mark(lines) => self
-                .lines
-                .write_all(lines)
-                .map_err(|e| Fault::host("cannot keep the index lines of a stream", &e)),
-            Item::End(_) => self
-                .lines
-                .flush()
-                .map_err(|e| Fault::host("cannot keep the index lines of a stream", &e)),
-            Item::Abort(_) | Item::Turn(_) => Ok(()),
+            Item::Mark(lines) => self.keep(lines),
+            Item::End(_) | Item::Abort(_) | Item::Turn(_) => Ok(()),
         }
     }
 
+    fn keep(&mut self, lines: &[u8]) -> Result<(), Fault> {
+        let Some(list) = &mut self.list else { return Ok(()) };
+        let entries = lines.split(|&b| b == b'\n');
+        let entries = entries.filter(|line| {
+            line.get(1) == Some(&b' ') && line.first().is_some_and(|b| ENTRY_TYPES.contains(b))
+        });
+        self.way.entries.add(entries.count() as u64);
+        list.lines(lines)
+    }
+
     fn check(&self, begin: &Begin) -> Result<(), Fault> {
-        let Expected { stream, name, .. } = &self.expected;
+        let Expected { stream, name, .. } = &self.way.expected;
         begin.refuse_mux("backs up")?;
         if begin.stream != *stream || begin.name != *name {
             return Err(Fault::stream(format!(
@@ -102,35 +115,30 @@ impl Inlet for Watched {
     }
 }
 
-/// Takes a stream from `from` to its place, on a thread; `over` is told how that went, and gets the place
-/// back.
+/// Takes a stream from `from` to its place, on a thread; `over` is told how that went, with the file list of
+/// what came, and gets the place back.
 ///
 /// # Errors
 ///
-/// This host: no thread, no room for the lines.
+/// This host: no thread, no room for the list.
 pub fn start(
     from: PipeReader,
-    expected: Expected,
-    lines: &Path,
-    meter: Meter,
+    way: Way,
     place: Filler,
-    over: impl FnOnce(CameIn, Filler) + Send + 'static,
+    over: impl FnOnce(CameIn, Option<NewRun>, Filler) + Send + 'static,
 ) -> Result<(), Fault> {
-    let what = format!("cannot create {}", lines.display());
-    let lines = File::create(lines).map_err(|e| Fault::host(what, &e))?;
-    let mut watched = Watched {
-        from: FrameReader::new(from),
-        expected,
-        lines: BufWriter::new(lines),
-        meter,
-        came: None,
-    };
-    let thread = std::thread::Builder::new().name("stream in".into());
+    let list = way.list_of.map(|job| RunWriter::new(job, &way.spool)).transpose()?;
+    let mut watched = Watched { from: FrameReader::new(from), way, list, came: None };
     let run = move || {
         let taken = place.fill(&mut watched);
         let came = watched.came.take().filter(|came| taken || came.is_err());
         let refused = || Err(Fault::neighbour("the drive takes no more"));
-        over(came.unwrap_or_else(refused), place);
+        let came = came.unwrap_or_else(refused);
+        match watched.list.map(RunWriter::finish).transpose() {
+            Ok(list) => over(came, list, place),
+            Err(fault) => over(Err(fault), None, place),
+        }
     };
+    let thread = std::thread::Builder::new().name("stream in".into());
     thread.spawn(run).map(drop).map_err(|e| Fault::host("cannot start a thread", &e))
 }

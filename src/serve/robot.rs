@@ -1,0 +1,151 @@
+//! The changer, for those who look and move.
+//!
+//! Owns a thread, as a robot takes minutes: what it finds comes back as events.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use scsi::ElementAddress;
+use smc::{Changer, Inventory};
+
+use super::devices::{Devices, inventory};
+use crate::authority::event::{Content, DriveId, Element, Event};
+use crate::stream::{Blame, Fault};
+
+enum Todo {
+    Look,
+    Move(Element, Element),
+}
+
+/// The thread, seen from outside.
+pub struct Arm(Sender<Todo>);
+
+impl Arm {
+    /// Starts it. Without a changer the library has no elements.
+    ///
+    /// # Errors
+    ///
+    /// The changer, or this host.
+    pub fn start(
+        devices: Arc<Devices>,
+        tell: impl Fn(Event) + Send + 'static,
+    ) -> Result<Arm, Fault> {
+        let (sender, todo) = channel();
+        let changer = devices.changer()?;
+        let serials = (0..devices.count())
+            .map(|index| Ok(devices.drive(index)?.identity().serial.clone()))
+            .collect::<Result<Vec<_>, Fault>>()?;
+        let own = Own { devices, changer, serials, bays: BTreeMap::new() };
+        let thread = std::thread::Builder::new().name("robot".into());
+        let run = move || own.run(&todo, tell);
+        thread.spawn(run).map_err(|e| Fault::host("cannot start a thread", &e))?;
+        Ok(Arm(sender))
+    }
+
+    /// Has it look what is where.
+    pub fn look(&self) {
+        self.give(Todo::Look);
+    }
+
+    /// Has it move a cartridge.
+    pub fn go(&self, from: Element, to: Element) {
+        self.give(Todo::Move(from, to));
+    }
+
+    fn give(&self, todo: Todo) {
+        if self.0.send(todo).is_err() {
+            tracing::error!("the robot's thread died");
+        }
+    }
+}
+
+struct Own {
+    devices: Arc<Devices>,
+    changer: Option<Changer>,
+    /// Serial numbers of our drives, in their order.
+    serials: Vec<String>,
+    /// The changer's addresses of our drives.
+    bays: BTreeMap<u16, DriveId>,
+}
+
+impl Own {
+    fn run(mut self, todo: &Receiver<Todo>, tell: impl Fn(Event)) {
+        while let Ok(todo) = todo.recv() {
+            tell(match todo {
+                Todo::Look => match self.look() {
+                    Ok(elements) => Event::Library(elements),
+                    Err(fault) => Event::LibraryTrouble(fault.to_string()),
+                },
+                Todo::Move(from, to) => {
+                    let trouble = self.move_medium(from, to).err().map(|fault| fault.to_string());
+                    Event::Moved { from, to, trouble }
+                }
+            });
+        }
+    }
+
+    fn look(&mut self) -> Result<Vec<(Element, Content)>, Fault> {
+        let Some(changer) = &mut self.changer else { return Ok(Vec::new()) };
+        let found = {
+            let _hand = self.devices.robot.hand();
+            inventory(changer)?
+        };
+        self.find_bays(&found);
+        let slots = found.storage.iter().map(|e| (Element::Slot(e.address.0), e));
+        let mail = found.import_export.iter().map(|e| (Element::MailSlot(e.address.0), e));
+        let hands = found.transports.iter().map(|e| (Element::Hand(e.address.0), e));
+        let bays = &self.bays;
+        let drives = found.drives.iter();
+        let drives = drives.filter_map(|e| Some((Element::Drive(*bays.get(&e.address.0)?), e)));
+        let all = slots.chain(mail).chain(hands).chain(drives);
+        Ok(all.map(|(place, element)| (place, content(element))).collect())
+    }
+
+    /// Which of the changer's drives are ours: by serial number; where it does not tell and there are as
+    /// many as we have, by order.
+    fn find_bays(&mut self, found: &Inventory) {
+        let ids = (1..).map(DriveId);
+        for (serial, id) in self.serials.iter().zip(ids) {
+            let index = usize::from(id.0) - 1;
+            let by_order = (found.drives.len() == self.serials.len()
+                && found.drives.iter().all(|bay| bay.device.is_none()))
+            .then(|| &found.drives[index]);
+            if let Some(bay) = found.drive_by_serial(serial).or(by_order) {
+                self.bays.insert(bay.address.0, id);
+            }
+        }
+    }
+
+    fn move_medium(&mut self, from: Element, to: Element) -> Result<(), Fault> {
+        let (from, to) = (self.address(from)?, self.address(to)?);
+        let Some(changer) = &mut self.changer else {
+            return Err(Fault::never(Blame::Operator, "there is no changer: nothing can be moved"));
+        };
+        let _hand = self.devices.robot.hand();
+        changer.move_medium(from, to).map_err(|error| {
+            let what = format!("cannot move from element {} to {}: {error}", from.0, to.0);
+            Fault::later(Blame::Changer, what)
+        })
+    }
+
+    fn address(&self, element: Element) -> Result<ElementAddress, Fault> {
+        let address = match element {
+            Element::Slot(n) | Element::MailSlot(n) | Element::Hand(n) => Some(n),
+            Element::Drive(drive) => {
+                self.bays.iter().find(|(_, id)| **id == drive).map(|(address, _)| *address)
+            }
+        };
+        address.map(ElementAddress).ok_or_else(|| {
+            Fault::never(Blame::Changer, format!("the changer does not tell which bay is {element}"))
+        })
+    }
+}
+
+fn content(element: &smc::Element) -> Content {
+    match (&element.volume_tag, element.full) {
+        (_, false) => Content::Empty,
+        (Some(tag), true) => Content::Tag(tag.to_string()),
+        (None, true) => Content::Untagged,
+    }
+}
