@@ -1,3 +1,4 @@
 //! The catalogue: what the authority remembers.
 
 pub mod record;
+pub mod run;
