@@ -23,7 +23,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("glue", &["stream", "plumb"]),
     // What may be run is handed to it, so that it knows no component.
     ("netplumber", &["stream", "wire", "identity", "plumb", "glue"]),
-    ("catalogue", &["stream", "list", "volume", "library"]),
+    ("catalogue", &["stream", "list", "only", "volume", "library"]),
     // Decides, and does nothing: no clock, no files, no devices.
     ("authority", &["catalogue", "stream"]),
     ("tapicom", &["stream", "wire", "identity", "plumb", "catalogue"]),
