@@ -27,16 +27,6 @@ pub struct Greeting {
     pub software: String,
 }
 
-/// Who is at the other end. The relay of a connection says it to the authority before anything else; nobody
-/// else may.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Peer {
-    /// The name in the certificate.
-    pub machine: String,
-    /// SHA-256 of the certificate, in hexadecimal.
-    pub digest: String,
-}
-
 /// One command, and by what right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
