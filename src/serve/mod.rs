@@ -1,1 +1,3 @@
 //! The service: carries out what the authority decides.
+
+pub mod calendar;
