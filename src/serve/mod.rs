@@ -1,3 +1,4 @@
 //! The service: carries out what the authority decides.
 
 pub mod calendar;
+pub mod config;
