@@ -1,9 +1,17 @@
 //! The service: carries out what the authority decides.
 
+pub mod calendar;
+pub mod config;
 pub mod devices;
 pub mod drive;
+pub mod events;
 pub mod ingest;
+pub mod live;
 pub mod outgo;
+pub mod plan;
+pub mod pull;
+pub mod robot;
 pub mod session;
+pub mod shell;
 pub mod supervise;
 pub mod visitors;

@@ -9,10 +9,9 @@ use super::outgo::Words;
 use super::shell::Plan;
 use crate::authority::event::Wanted;
 use crate::catalogue::record::{Job, JobId};
-use crate::catalogue::run::{Row, Run, Said};
-use crate::catalogue::{Reader, Snapshot};
+use crate::catalogue::run::Run;
+use crate::catalogue::{self, Reader, Snapshot};
 use crate::list::{Entry, Line};
-use crate::only::Only;
 use crate::stream::{Blame, Fault};
 
 /// Plans the giving back of what `jobs` kept, the full one first: what matches `only`, or all. With `lines`
@@ -32,21 +31,31 @@ pub fn plan(
         return whole(&snapshot, jobs, lines);
     }
     let patterns: Vec<Vec<u8>> = only.iter().map(|text| text.clone().into_bytes()).collect();
-    let mut chosen = Chosen { only: Only::new(&patterns), seen: BTreeSet::new() };
-    let mut plan = Plan { wanted: Vec::new(), words: BTreeMap::new() };
-    // The newest version of each path is the one that is wanted.
-    for job in jobs.iter().rev() {
-        some(&snapshot, job, &mut chosen, &mut plan)?;
-    }
-    plan.wanted.reverse();
-    match chosen.only.unmatched().next() {
-        Some(pattern) if plan.wanted.is_empty() => Err(Fault::never(
+    let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+    let mut entries: BTreeMap<JobId, Vec<Entry>> = BTreeMap::new();
+    let laid = catalogue::plan::plan(&snapshot, &ids, &patterns, &mut |job, entry| {
+        entries.entry(job).or_default().push(entry.clone());
+        Ok(())
+    })?;
+    if let Some(sealed) = laid.sealed.first() {
+        return Err(Fault::never(
             Blame::Operator,
-            format!("nothing matches {}", String::from_utf8_lossy(pattern)),
+            format!("the names in job {sealed} are sealed: only its recipients can choose"),
         )
-        .hint("tapicli ls and tapicli find show what there is")),
-        _ => Ok(plan),
+        .hint("restore all of it"));
     }
+    if let Some(pattern) = laid.unmatched.first() {
+        let shown = String::from_utf8_lossy(pattern);
+        return Err(Fault::never(Blame::Operator, format!("nothing matches {shown}"))
+            .hint("tapicli ls and tapicli find show what there is"));
+    }
+    let mut plan = Plan { wanted: Vec::new(), words: BTreeMap::new() };
+    for job in jobs {
+        if let Some(entries) = entries.remove(&job.id) {
+            some(&snapshot, job, entries, &mut plan)?;
+        }
+    }
+    Ok(plan)
 }
 
 fn whole(snapshot: &Snapshot, jobs: &[Job], lines: bool) -> Result<Plan, Fault> {
@@ -71,88 +80,39 @@ pub fn all_lines(run: &Run<'_>) -> Result<Vec<u8>, Fault> {
     for line in run.aside()? {
         line.write(&mut lines);
     }
-    for depth in 1..=run.layers() {
-        for (input, output) in run.seeks_of(depth)? {
-            Line::Seek { depth, input, output }.write(&mut lines);
+    for at in &run.index.seeks {
+        for (input, output) in run.seek_points(at)? {
+            Line::Seek { depth: at.depth, input, output }.write(&mut lines);
         }
     }
     Ok(lines)
 }
 
-/// What was chosen so far, newest first.
-struct Chosen {
-    only: Only,
-    /// Paths of which a newer version was met, or their end.
-    seen: BTreeSet<Vec<u8>>,
-}
-
+/// Some entries of a job.
 fn some(
     snapshot: &Snapshot,
     job: &Job,
-    chosen: &mut Chosen,
+    mut entries: Vec<Entry>,
     plan: &mut Plan,
 ) -> Result<(), Fault> {
     let run = snapshot.run_of(job.id)?;
-    if !run.aside()?.is_empty() {
-        return Err(Fault::never(
-            Blame::Operator,
-            format!("the names in job {} are sealed: only its recipients can choose", job.id),
-        )
-        .hint("restore all of it"));
-    }
-    let mut entries: Vec<Entry> = Vec::new();
-    for row in run.rows_from(&[]) {
-        choose(&run, &row?, chosen, &mut entries)?;
-    }
     add_link_targets(&run, &mut entries)?;
-    if entries.is_empty() {
-        return Ok(());
-    }
     entries.sort_by_key(|entry| entry.offset);
     entries.dedup_by_key(|entry| entry.offset);
     let mut words = Words { partial: true, ..Words::default() };
-    let layers = run.layers();
-    let wants = joined(entries.iter().map(|e| (e.offset, e.offset.saturating_add(e.span))));
-    for depth in 0..layers {
-        for want in &wants {
-            let (from, to) = through(&run, *want, depth)?;
-            Line::Want { depth, from, to }.write(&mut words.before);
+    let mut wants =
+        joined(entries.iter().map(|e| (e.offset, e.offset.saturating_add(e.span))));
+    for depth in 0..run.layers() {
+        for (from, to) in &wants {
+            Line::Want { depth, from: *from, to: *to }.write(&mut words.before);
         }
+        let behind = wants.into_iter().map(|want| through(&run, want, depth + 1));
+        wants = joined(behind.collect::<Result<Vec<_>, Fault>>()?.into_iter());
     }
-    let mut ranges = Vec::new();
-    for want in &wants {
-        let (from, to) = through(&run, *want, layers)?;
-        ranges.push((from, to.min(job.recorded)));
-    }
-    // They are given from the last to the first, as the jobs are.
-    let ranges = joined(ranges.into_iter());
-    let wanted = ranges.iter().rev().map(|(from, to)| Wanted { of: job.id, from: *from, to: *to });
-    plan.wanted.extend(wanted);
+    let wanted = |(from, to): (u64, u64)| Wanted { of: job.id, from, to: to.min(job.recorded) };
+    plan.wanted.extend(wants.into_iter().map(wanted));
     entries.iter().for_each(|entry| entry.write_line(&mut words.behind));
     plan.words.insert(job.id, words);
-    Ok(())
-}
-
-fn choose(
-    run: &Run<'_>,
-    row: &Row,
-    chosen: &mut Chosen,
-    entries: &mut Vec<Entry>,
-) -> Result<(), Fault> {
-    let Some(path) = row.path() else { return Ok(()) };
-    if !chosen.only.selects(&path) {
-        return Ok(());
-    }
-    match &row.said {
-        Said::Gone => _ = chosen.seen.insert(path),
-        _ => {
-            if let Line::Entry(entry) = run.line(row)?
-                && chosen.seen.insert(path)
-            {
-                entries.push(entry);
-            }
-        }
-    }
     Ok(())
 }
 
@@ -185,18 +145,13 @@ fn joined(ranges: impl Iterator<Item = (u64, u64)>) -> Vec<(u64, u64)> {
     joined
 }
 
-/// A payload range as the range behind `layers` layers that holds it whole.
-fn through(run: &Run<'_>, (mut from, mut to): (u64, u64), layers: u8) -> Result<(u64, u64), Fault> {
-    for depth in 1..=layers {
-        let bad = || {
-            let what = format!("no seek point of layer {depth} leads to byte {from}");
-            Fault::never(Blame::Medium, format!("the file list cannot be used: {what}"))
-        };
-        let start = run.seek(depth, from)?.ok_or_else(bad)?;
-        to = run.seek_after(depth, to.saturating_sub(1))?.unwrap_or(u64::MAX);
-        from = start;
-    }
-    Ok((from, to))
+/// A range in front of layer `depth` as the range behind it that holds it whole.
+fn through(run: &Run<'_>, (from, to): (u64, u64), depth: u8) -> Result<(u64, u64), Fault> {
+    let start = run.seek(depth, from)?.ok_or_else(|| {
+        let what = format!("no seek point of layer {depth} leads to byte {from}");
+        Fault::never(Blame::Medium, format!("the file list cannot be used: {what}"))
+    })?;
+    Ok((start, run.seek_after(depth, to)?.unwrap_or(u64::MAX)))
 }
 
 /// The jobs that lead to a state of a tree, the full one first: each follows the one before.
