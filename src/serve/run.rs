@@ -1,0 +1,241 @@
+//! The service from its start to its end.
+//!
+//! Owns the order of things: the state folder, the catalogue, the devices, then those who come in, and last
+//! the netplumber; and the way back. A service that cannot go on ends, and whoever keeps it starts it again.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::config::Config;
+use super::devices::{Devices, Names};
+use super::events::Events;
+use super::pull::Pull;
+use super::session::Room;
+use super::shell::{Happen, Happening, Limits, Shell, send};
+use super::supervise::{Kept, Program};
+use super::visitors;
+use crate::authority::state::{Settings, State};
+use crate::catalogue::record::JobId;
+use crate::catalogue::{Catalogue, Keeper};
+use crate::library::{Scribe, SyncEvery};
+use crate::netplumber::service::Visit;
+use crate::stream::{Blame, Fault};
+
+/// Streams' bytes that wait for their turn on one drive.
+const WAITING_BYTES: usize = 128 << 20;
+/// The least bytes of a turn.
+const TURN_BYTES: u64 = 256 << 20;
+/// How often it is looked whether everything runs.
+const LOOK: Duration = Duration::from_millis(200);
+/// How often the authority is told the time.
+const TICK: Duration = Duration::from_secs(1);
+/// How long jobs may take to come to a sync point at the end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Names in the state folder.
+pub struct Places {
+    /// The catalogue.
+    pub catalogue: PathBuf,
+    /// What is on its way into it.
+    pub spool: PathBuf,
+    /// The netplumber's folder.
+    pub netplumber: PathBuf,
+    /// Where visitors are brought.
+    pub socket: PathBuf,
+    /// Identities with clients that are asked.
+    pub identities: PathBuf,
+}
+
+impl Places {
+    /// Those of a state folder.
+    pub fn of(state: &Path) -> Places {
+        Places {
+            catalogue: state.join("catalogue.redb"),
+            spool: state.join("spool"),
+            netplumber: state.join("netplumber"),
+            socket: state.join("tapicom.sock"),
+            identities: state.join("identities"),
+        }
+    }
+
+    fn make(&self, state: &Path) -> Result<(), Fault> {
+        use std::os::unix::fs::DirBuilderExt;
+        for folder in [state, &self.spool, &self.netplumber, &self.identities] {
+            let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            made.map_err(|e| Fault::host(format!("cannot make {}", folder.display()), &e))?;
+        }
+        Ok(())
+    }
+}
+
+/// What a service is given beside its configuration.
+pub struct Given {
+    /// This executable.
+    pub program: PathBuf,
+    /// The time and identities.
+    pub scribe: Scribe,
+    /// Told once clients are accepted.
+    pub ready: Box<dyn FnOnce()>,
+}
+
+/// What the netplumber lets machines do here: command the authority, give and take streams of their jobs.
+fn gluepot(socket: &Path) -> String {
+    let entry = |name: &str, may: &str| {
+        format!("[[component]]\nname = {name:?}\nsocket = {:?}\nmay = [{may}]\n\n", socket.display().to_string())
+    };
+    let job = "\"--job {number}\"";
+    [entry("tapicom", ""), entry("sink_job", job), entry("src_job", job)].concat()
+}
+
+fn open_catalogue(path: &Path) -> Result<Catalogue, Fault> {
+    match path.exists() {
+        true => Catalogue::open(path),
+        false => Catalogue::create(path),
+    }
+}
+
+/// Makes the virtual library that is used when no device is named.
+fn make_library(config: &Config) -> Result<(), Fault> {
+    let Some(folder) = config.devices.embedded.as_ref().filter(|folder| !folder.exists()) else {
+        return Ok(());
+    };
+    let media = (1..=20).map(|n| virt::MediumSpec::data(&format!("TAP{n:03}L9"), 4 << 30));
+    let cleaning = [virt::MediumSpec::cleaning("CLN001L1")];
+    let shape = virt::Shape { media: media.chain(cleaning).collect(), ..virt::Shape::default() };
+    let made = virt::Library::create(folder, &shape);
+    made.map(drop).map_err(|e| {
+        Fault::later(Blame::Host, format!("cannot make the virtual library {}: {e}", folder.display()))
+    })
+}
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+///
+/// What keeps it from going on; whoever started it starts it again.
+pub fn run(config: Config, given: Given) -> Result<(), Fault> {
+    let places = Places::of(&config.state);
+    places.make(&config.state)?;
+    make_library(&config)?;
+    let catalogue = open_catalogue(&places.catalogue)?;
+    let records = catalogue.load()?;
+    let (keeper, thread) = Keeper::start(catalogue)?;
+    let names = Names {
+        drives: config.devices.drives.clone(),
+        changer: config.devices.changer.clone(),
+    };
+    let has_changer = names.changer.is_some();
+    let devices = Arc::new(Devices::open(names, given.scribe)?);
+    let streams_max = usize::try_from(config.limits.streams_per_drive).unwrap_or(usize::MAX);
+    let settings = Settings { streams_max, ..Settings::default() };
+    let state = State::new(records, settings);
+    let limits = Limits {
+        room: Room { streams: streams_max, memory_bytes: WAITING_BYTES, turn_bytes: TURN_BYTES },
+        sync: SyncEvery {
+            bytes: config.limits.sync_memory_mib << 20,
+            time: Duration::from_secs(config.limits.sync_s),
+        },
+    };
+    let pull = Pull { home: places.identities.clone(), dead_after: Duration::from_secs(45) };
+    let (happen, happenings) = unbounded_channel();
+    let way = (places.spool.clone(), pull);
+    let shell = Shell::new(state, keeper, devices, way, (limits, Events::default()), happen.clone())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Fault::host("cannot start the service", &e))?;
+    let served = runtime.block_on(serve(shell, has_changer, &config, &places, given, happen, happenings));
+    drop(runtime);
+    if thread.join().is_err() {
+        tracing::error!("the catalogue's thread died");
+    }
+    served
+}
+
+async fn serve(
+    mut shell: Shell,
+    has_changer: bool,
+    config: &Config,
+    places: &Places,
+    given: Given,
+    happen: Happen,
+    mut happenings: UnboundedReceiver<Happening>,
+) -> Result<(), Fault> {
+    let cannot = |e: std::io::Error| Fault::host("cannot wait for signals", &e);
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    shell.start(has_changer)?;
+    let come = happen.clone();
+    visitors::receive(&places.socket, move |visit| arrive(&come, visit))?;
+    let mut netplumber = netplumber(config, places, &given)?;
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticked = Instant::now();
+    (given.ready)();
+    loop {
+        tokio::select! {
+            happening = happenings.recv() => match happening {
+                Some(happening) => {
+                    if !shell.happens(happening)? {
+                        break;
+                    }
+                }
+                None => break,
+            },
+            _ = looks.tick() => {
+                if let Some(status) = netplumber.look() {
+                    tracing::error!(%status, "the netplumber ended");
+                }
+                if ticked.elapsed() >= TICK {
+                    ticked = Instant::now();
+                    shell.tick()?;
+                }
+            }
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+        }
+    }
+    netplumber.end();
+    shell.end(GRACE);
+    netplumber.wait(GRACE);
+    Ok(())
+}
+
+fn netplumber(config: &Config, places: &Places, given: &Given) -> Result<Kept, Fault> {
+    let manifest = places.netplumber.join("gluepot.toml");
+    std::fs::write(&manifest, gluepot(&places.socket))
+        .map_err(|e| Fault::host(format!("cannot write {}", manifest.display()), &e))?;
+    let words: Vec<OsString> = vec![
+        "netplumber".into(),
+        "--folder".into(),
+        places.netplumber.clone().into(),
+        "--listen".into(),
+        config.listen.to_string().into(),
+        "--drain-s".into(),
+        "2".into(),
+        "--kept-by".into(),
+        std::process::id().to_string().into(),
+    ];
+    Ok(Kept::new(Program { name: "netplumber", path: given.program.clone(), words }))
+}
+
+/// What a visitor wants.
+fn arrive(happen: &Happen, visit: Visit) {
+    let words: Vec<&str> = visit.hello.words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["tapicom"] => super::talk::talk(happen, visit),
+        ["sink_job" | "src_job", "--job", number] => match number.parse() {
+            Ok(number) => send(happen, Happening::Client(JobId(number), Box::new(visit))),
+            Err(_) => refuse(visit, "that is no number of a job"),
+        },
+        _ => refuse(visit, "nobody serves that here"),
+    }
+}
+
+fn refuse(visit: Visit, why: &str) {
+    visit.end(&Err(Fault::never(Blame::Operator, why)));
+}
