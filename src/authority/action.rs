@@ -28,12 +28,13 @@ pub enum Action {
         /// One past the last byte.
         to: u64,
     },
-    /// End the client's side of a job's stream, if it is there, and tell it why.
+    /// End the client's side of a job's stream, if it is there. A restore's stream, or a copy's to the
+    /// session it joined, gets its end by this.
     EndStream {
         /// Whose.
         job: JobId,
-        /// Why, in words: `done`, or what went wrong.
-        why: String,
+        /// What cut it; none: it is whole.
+        cut: Option<String>,
     },
     /// Send a drive.
     Drive {
@@ -228,10 +229,8 @@ pub enum Errand {
     Read {
         /// For which job.
         job: JobId,
-        /// What; all on the medium in the drive.
+        /// What; all on the medium in the drive. More may follow, until `EndStream`.
         pieces: Vec<Piece>,
-        /// Nothing follows: behind the last piece the stream ends.
-        last: bool,
     },
     /// Read pieces and compare them with their checksums. Said: `HasRead`.
     Verify {
@@ -261,6 +260,6 @@ pub enum Errand {
         /// Where; none: eject it for a person.
         to: Option<Element>,
     },
-    /// Give up what is being read, with all else to follow. Said: `Failed`.
+    /// Give up the `Read` or `Verify` that is under way. Said: `Failed`, with the number of what was given up.
     Stop,
 }

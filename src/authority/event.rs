@@ -158,9 +158,11 @@ pub enum Ending {
 pub struct Stop {
     /// The job whose stream it is.
     pub of: JobId,
+    /// Which copy of it.
+    pub copy: u8,
     /// First stream byte that cannot be read here; all before it was delivered.
     pub from: u64,
-    /// One past the last byte of the piece at least known to be unreadable here.
+    /// One past the last byte known to be unreadable here.
     pub to: u64,
     /// Why, in words.
     pub why: String,
@@ -207,6 +209,8 @@ pub enum Said {
     SessionOver {
         /// The fault that ended it; none when it was told to end.
         fault: Option<String>,
+        /// The block that is written next, all before it confirmed; void with a fault.
+        end: u64,
     },
     /// [`Read`](super::Errand::Read) or [`Verify`](super::Errand::Verify) is done.
     HasRead {

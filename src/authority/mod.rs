@@ -8,9 +8,33 @@
 //! that fails ends the process, which starts again from what was committed.
 
 pub mod action;
+mod agree;
+mod audit;
+mod books;
+mod cartridges;
+pub mod clock;
+mod deal;
+pub mod drives;
 pub mod event;
+mod jobs;
+mod library;
+pub mod media;
 pub mod order;
+mod orders;
+pub mod people;
+mod reading;
+pub mod records;
+mod schedules;
+mod session;
+pub mod state;
+mod step;
+mod wishes;
 
-pub use action::{Action, Errand, Reply};
+pub use action::{Action, Errand, Grade, Reply};
+pub use audit::hash;
 pub use event::{Event, Found, Said};
+pub use jobs::words;
 pub use order::{Caller, Order};
+pub use orders::right;
+pub use state::{Settings, State};
+pub use step::step;

@@ -1,0 +1,512 @@
+//! Drives: what each does, and what it says about it.
+//!
+//! Owns one errand at a time for each drive, whose number every answer must have, so that an answer that comes
+//! late or twice is none. What is in a drive counts only from when its label was read; whatever may have
+//! changed the medium makes that void.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::action::Grade;
+use super::event::{DriveAtHand, DriveId, Element, ErrandId, Found, Said, Volume};
+use super::state::{Cartridge, Inventory};
+use super::step::Step;
+use crate::catalogue::record::{JobId, MediumState, Record, Seconds, Set};
+
+/// Lines of health that are kept for a cartridge.
+const HEALTH_LINES: usize = 50;
+/// Failures in a row after which a drive is left alone for a while.
+const FAILURES_MAX: u32 = 3;
+
+/// A drive.
+#[derive(Debug, Clone)]
+pub struct Drive {
+    /// Whether a robot serves it.
+    pub has_changer: bool,
+    /// Whether an operator wants it used.
+    pub is_used: bool,
+    /// What is in it, as far as is known.
+    pub medium: Option<InDrive>,
+    /// What it does.
+    pub doing: Doing,
+    /// The session it is in, also while its medium is changed.
+    pub session: Option<Session>,
+    /// It asked to be cleaned.
+    pub wants_cleaning: bool,
+    /// Errands that failed since one was good.
+    pub failures: u32,
+    /// Left alone until then.
+    pub rests_until_s: Seconds,
+}
+
+/// A cartridge in a drive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InDrive {
+    /// Its tag, if it is known.
+    pub tag: Option<String>,
+    /// Where it came from.
+    pub home: Option<Element>,
+    /// Who it is, read since it was loaded; none: not read.
+    pub is: Option<Is>,
+}
+
+/// Who a cartridge in a drive is, and that label, barcode and catalogue agree about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Is {
+    /// Blank, or holds nothing but a first file.
+    Blank,
+    /// The volume that the catalogue knows under its tag.
+    Volume {
+        /// Its identity.
+        volume: Uuid,
+        /// Where its data ends.
+        end: u64,
+    },
+    /// Nothing we write on or read.
+    Other,
+}
+
+/// What a drive does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doing {
+    /// Nothing but its session, if it is in one.
+    Nothing,
+    /// An errand.
+    Errand(ErrandId, Task),
+    /// It cannot be reached.
+    Lost(String),
+}
+
+/// What an errand is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Fetch a cartridge and look who it is.
+    Mount {
+        /// Who it should be.
+        tag: Option<String>,
+        /// From where.
+        from: Option<Element>,
+        /// Where what was in the drive went.
+        put_back: Option<Element>,
+        /// The pool that will write on it.
+        pool: Option<String>,
+        /// The job it is for.
+        job: Option<JobId>,
+    },
+    /// Make it a volume.
+    Label {
+        /// Its tag.
+        tag: String,
+        /// For this pool.
+        pool: String,
+        /// Of this set, or a new one.
+        set: Option<Uuid>,
+    },
+    /// Read for a job, or read and compare.
+    Read(JobId),
+    /// Clean it with this cartridge.
+    Clean(String),
+    /// Erase this cartridge for a job.
+    Erase(String, JobId),
+    /// Put back what is in it.
+    Unload(Option<Element>),
+}
+
+/// Streams that take turns on a drive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// The errand that began it.
+    pub errand: ErrandId,
+    /// The cartridge it writes on.
+    pub tag: String,
+    /// The pool it writes for.
+    pub pool: String,
+    /// The set.
+    pub set: Uuid,
+    /// Jobs in it.
+    pub jobs: BTreeSet<JobId>,
+    /// Its medium is full, and it waits for another.
+    pub needs_medium: bool,
+    /// It was told to end.
+    pub is_ending: bool,
+}
+
+impl Drive {
+    fn new(has_changer: bool) -> Drive {
+        Drive {
+            has_changer,
+            is_used: true,
+            medium: None,
+            doing: Doing::Nothing,
+            session: None,
+            wants_cleaning: false,
+            failures: 0,
+            rests_until_s: 0,
+        }
+    }
+
+    /// Whether it can be sent for something new.
+    pub fn is_free(&self, now_s: Seconds) -> bool {
+        self.is_idle() && self.is_used && self.rests_until_s <= now_s
+    }
+
+    /// Whether it does nothing at all.
+    pub fn is_idle(&self) -> bool {
+        self.doing == Doing::Nothing && self.session.is_none()
+    }
+
+    /// The tag of what is in it.
+    pub fn tag(&self) -> Option<&str> {
+        self.medium.as_ref()?.tag.as_deref()
+    }
+
+    /// Whether this is in it, and who it is was read.
+    pub fn has_read(&self, tag: &str) -> Option<&Is> {
+        self.medium.as_ref().filter(|m| m.tag.as_deref() == Some(tag))?.is.as_ref()
+    }
+
+    /// Whether cartridges are on their way to or from it.
+    pub(super) fn is_moving(&self) -> bool {
+        use Task::{Clean, Mount, Unload};
+        match &self.doing {
+            Doing::Errand(_, Mount { from, put_back, .. }) => from.is_some() || put_back.is_some(),
+            Doing::Errand(_, Clean(_) | Unload(_)) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Step<'_> {
+    /// The shell runs.
+    pub(super) fn started(&mut self, drives: Vec<DriveAtHand>) {
+        for at_hand in drives {
+            self.state.drives.insert(at_hand.drive, Drive::new(at_hand.has_changer));
+        }
+        self.check_what_was_in_drives();
+        self.restart_jobs();
+    }
+
+    /// Whatever was in a drive when we stopped may have lost what the drive still had in memory.
+    fn check_what_was_in_drives(&mut self) {
+        let media = self.state.records.media.values();
+        let in_drive = media.filter(|m| m.location.starts_with("drive ") && m.volume.is_some());
+        let tags: Vec<String> = in_drive.map(|m| m.tag.clone()).collect();
+        self.state.to_check.extend(tags);
+    }
+
+    pub(super) fn drive(&mut self, id: DriveId) -> Option<&mut Drive> {
+        self.state.drives.get_mut(&id)
+    }
+
+    /// A drive says something.
+    pub(super) fn said(&mut self, id: DriveId, errand: ErrandId, said: Said) {
+        if !self.state.drives.contains_key(&id) {
+            return;
+        }
+        match said {
+            Said::Alerts(words) => self.alerts(id, words),
+            Said::WantsCleaning => self.wants_cleaning(id),
+            Said::Changed => self.medium_changed(id),
+            Said::Lost(why) => self.lost(id, why),
+            Said::Back => self.back(id),
+            Said::Synced { .. }
+            | Said::JobEnded { .. }
+            | Said::NeedsMedium { .. }
+            | Said::SessionOver { .. } => self.session_said(id, errand, said),
+            other => self.errand_done(id, errand, other),
+        }
+    }
+
+    fn errand_done(&mut self, id: DriveId, errand: ErrandId, said: Said) {
+        let Some(drive) = self.drive(id) else { return };
+        let Doing::Errand(number, task) = drive.doing.clone() else { return };
+        if number != errand {
+            return;
+        }
+        drive.doing = Doing::Nothing;
+        if !matches!(said, Said::Failed(_)) {
+            drive.failures = 0;
+        }
+        match (task, said) {
+            (task, Said::Failed(why)) => self.errand_failed(id, task, &why),
+            (Task::Mount { tag, from, put_back, job, .. }, Said::Mounted(found)) => {
+                self.has_moved(id, tag.as_deref(), from, put_back);
+                self.mounted(id, tag, &found, job);
+            }
+            (Task::Label { tag, pool, .. }, Said::Labelled(volume)) => {
+                self.labelled(id, &tag, &pool, &volume);
+            }
+            (Task::Read(job), Said::HasRead { stop }) => self.has_read(id, job, stop),
+            (Task::Clean(tag), Said::Cleaned { left }) => self.cleaned(id, &tag, left),
+            (Task::Erase(tag, job), Said::Erased) => self.erased(id, &tag, job),
+            (Task::Unload(to), Said::Unloaded) => self.unloaded(id, to),
+            (task, said) => {
+                let why = format!("it answered {said:?}: a defect");
+                self.errand_failed(id, task, &why);
+            }
+        }
+    }
+
+    /// Keeps the elements as a mount left them.
+    fn has_moved(
+        &mut self,
+        id: DriveId,
+        tag: Option<&str>,
+        from: Option<Element>,
+        put_back: Option<Element>,
+    ) {
+        let bay = Element::Drive(id);
+        if let Some(to) = put_back {
+            self.put_into(bay, to);
+        }
+        let Some(from) = from else { return };
+        self.put_into(from, bay);
+        let medium = InDrive { tag: tag.map(str::to_owned), home: Some(from), is: None };
+        self.state.drives.entry(id).and_modify(|drive| drive.medium = Some(medium));
+        if let Some(tag) = tag {
+            self.change_medium(tag, |m| m.loads += 1);
+        }
+    }
+
+    /// A cartridge moved from an element to another.
+    pub(super) fn put_into(&mut self, from: Element, to: Element) {
+        let cartridge = self.state.elements.insert(from, None).flatten();
+        if let Element::Drive(id) = from
+            && let Some(drive) = self.drive(id)
+        {
+            drive.medium = None;
+        }
+        if let Some(tag) = cartridge.as_ref().and_then(|c| c.tag.clone()) {
+            self.change_medium(&tag, |m| m.location = to.to_string());
+        }
+        self.state.elements.insert(to, cartridge);
+    }
+
+    /// A cartridge is in a drive, and was looked at.
+    fn mounted(&mut self, id: DriveId, tag: Option<String>, found: &Found, job: Option<JobId>) {
+        let bay = Element::Drive(id);
+        if *found == Found::Nothing {
+            self.state.elements.insert(bay, None);
+            self.state.drives.entry(id).and_modify(|drive| drive.medium = None);
+            tag.iter().for_each(|tag| self.rest(tag));
+            self.want_inventory();
+            return self.identified(job, tag.as_deref(), found);
+        }
+        let label = match found {
+            Found::Ours(volume) => Some(volume.tag.clone()),
+            _ => None,
+        };
+        // A cartridge without a barcode is who its label says, if nobody else is.
+        let label =
+            label.filter(|t| !t.is_empty() && self.state.place_of(t).is_none_or(|at| at == bay));
+        let tag = tag.or(label);
+        let is_nobody = tag.is_none();
+        let cartridge = Cartridge { tag: tag.clone(), is_nobody };
+        self.state.elements.insert(bay, Some(cartridge));
+        let is = match &tag {
+            Some(tag) => self.agree(id, tag, found),
+            None => Is::Other,
+        };
+        self.state.drives.entry(id).and_modify(|drive| {
+            let home = drive.medium.as_ref().and_then(|m| m.home);
+            drive.medium = Some(InDrive { tag: tag.clone(), home, is: Some(is) });
+        });
+        if let Some(tag) = &tag {
+            self.state.to_check.remove(tag);
+            self.change_medium(tag, |m| m.location = bay.to_string());
+        }
+        self.identified(job, tag.as_deref(), found);
+    }
+
+    /// A blank is a volume now.
+    fn labelled(&mut self, id: DriveId, tag: &str, pool: &str, new: &Volume) {
+        let created_s = self.state.clock.latest_s();
+        let set = self.state.records.sets.get(&new.set).cloned();
+        let mut set = set.unwrap_or(Set {
+            id: new.set,
+            pool: pool.to_owned(),
+            created_s,
+            volumes: Vec::new(),
+            closed: false,
+        });
+        set.volumes.push(tag.to_owned());
+        let number = u32::try_from(set.volumes.len()).unwrap_or(u32::MAX);
+        self.put(Record::Set(set));
+        self.change_medium(tag, |m| {
+            m.volume = Some(new.volume);
+            m.set = Some((new.set, number));
+            m.pool = Some(pool.to_owned());
+            m.state = MediumState::Appendable;
+            m.valid_to = new.end;
+            m.bytes = 0;
+            m.expires_s = None;
+        });
+        let is = Is::Volume { volume: new.volume, end: new.end };
+        self.state.drives.entry(id).and_modify(|drive| {
+            if let Some(medium) = &mut drive.medium {
+                medium.is = Some(is);
+            }
+        });
+        self.tell(None, format!("{id}: {tag} is volume {number} of a set of {pool}"));
+        self.go_on(id, tag);
+    }
+
+    fn errand_failed(&mut self, id: DriveId, task: Task, why: &str) {
+        let now_s = self.state.now_s();
+        let rest_s = self.state.settings.rest_s;
+        let is_stopped = match &task {
+            Task::Read(job) => !self.state.readings.contains_key(job),
+            _ => false,
+        };
+        let Some(drive) = self.drive(id) else { return };
+        drive.failures += u32::from(!is_stopped);
+        let is_tired = drive.failures >= FAILURES_MAX;
+        if is_tired {
+            (drive.failures, drive.rests_until_s) = (0, now_s + rest_s);
+        }
+        if let Some(medium) = &mut drive.medium {
+            medium.is = None;
+        }
+        self.tell(None, format!("{id}: {why}"));
+        if is_tired {
+            let words =
+                format!("{id} failed {FAILURES_MAX} times in a row and is left alone: {why}");
+            self.notify(Grade::Warning, words);
+        }
+        self.want_inventory();
+        self.task_failed(id, task, why);
+    }
+
+    fn task_failed(&mut self, id: DriveId, task: Task, why: &str) {
+        match task {
+            Task::Mount { tag, job, .. } => {
+                tag.iter().for_each(|tag| self.rest(tag));
+                if let Some(job) = job {
+                    self.try_again(job, why);
+                }
+            }
+            Task::Label { tag, .. } => {
+                self.ails(&tag, &format!("{id}: cannot be labelled: {why}"));
+                self.rest(&tag);
+            }
+            Task::Read(job) => self.reading_failed(job, why),
+            Task::Clean(tag) => self.rest(&tag),
+            Task::Erase(tag, job) => {
+                self.rest(&tag);
+                self.try_again(job, why);
+            }
+            Task::Unload(_) => {}
+        }
+    }
+
+    /// Leaves a cartridge alone for a while.
+    pub(super) fn rest(&mut self, tag: &str) {
+        let until_s = self.state.now_s() + self.state.settings.rest_s;
+        self.state.resting.insert(tag.to_owned(), until_s);
+    }
+
+    /// Notes in words what a cartridge has.
+    pub(super) fn ails(&mut self, tag: &str, words: &str) {
+        self.change_medium(tag, |medium| {
+            medium.health.push(words.to_owned());
+            let over = medium.health.len().saturating_sub(HEALTH_LINES);
+            medium.health.drain(..over);
+        });
+    }
+
+    pub(super) fn want_inventory(&mut self) {
+        self.state.inventory = Inventory::Wanted(0);
+    }
+
+    fn alerts(&mut self, id: DriveId, words: Vec<String>) {
+        let tag = self.state.drives.get(&id).and_then(|d| d.tag()).map(str::to_owned);
+        for alert in words {
+            if let Some(tag) = &tag {
+                self.ails(tag, &format!("{id}: {alert}"));
+            }
+            self.tell(None, format!("{id}: alert: {alert}"));
+        }
+    }
+
+    fn wants_cleaning(&mut self, id: DriveId) {
+        let Some(drive) = self.drive(id).filter(|drive| !drive.wants_cleaning) else { return };
+        drive.wants_cleaning = true;
+        self.tell(None, format!("{id} wants to be cleaned"));
+    }
+
+    fn medium_changed(&mut self, id: DriveId) {
+        let Some(drive) = self.drive(id) else { return };
+        if drive.session.is_some() {
+            return;
+        }
+        if let Some(medium) = &mut drive.medium {
+            medium.is = None;
+        }
+        if !drive.has_changer && drive.doing == Doing::Nothing {
+            drive.medium = Some(InDrive { tag: None, home: None, is: None });
+            let cartridge = Cartridge { tag: None, is_nobody: false };
+            self.state.elements.insert(Element::Drive(id), Some(cartridge));
+        }
+        self.want_inventory();
+    }
+
+    fn lost(&mut self, id: DriveId, why: String) {
+        let Some(drive) = self.drive(id) else { return };
+        let doing = std::mem::replace(&mut drive.doing, Doing::Lost(why.clone()));
+        if let Some(medium) = &mut drive.medium {
+            medium.is = None;
+        }
+        if matches!(doing, Doing::Lost(_)) {
+            return;
+        }
+        self.notify(Grade::Warning, format!("{id} cannot be reached: {why}"));
+        if let Some(tag) = self.state.drives[&id].tag().map(str::to_owned) {
+            self.state.to_check.insert(tag);
+        }
+        self.session_over(id, Some(format!("{id} was lost: {why}")), 0);
+        if let Doing::Errand(_, task) = doing {
+            self.task_failed(id, task, &why);
+        }
+        self.want_inventory();
+    }
+
+    fn back(&mut self, id: DriveId) {
+        let Some(drive) = self.drive(id) else { return };
+        if !matches!(drive.doing, Doing::Lost(_)) {
+            return;
+        }
+        drive.doing = Doing::Nothing;
+        drive.failures = 0;
+        if let Some(medium) = &mut drive.medium {
+            medium.is = None;
+        }
+        self.notify(Grade::Note, format!("{id} is there again"));
+        self.want_inventory();
+    }
+
+    fn cleaned(&mut self, id: DriveId, tag: &str, left: Option<u32>) {
+        self.state.drives.entry(id).and_modify(|drive| {
+            drive.wants_cleaning = false;
+            drive.medium = None;
+        });
+        self.change_medium(tag, |medium| {
+            medium.loads += 1;
+            if let MediumState::Cleaning(before) = medium.state {
+                medium.state = MediumState::Cleaning(left.or(before.map(|n| n.saturating_sub(1))));
+            }
+        });
+        self.tell(None, format!("{id} was cleaned with {tag}"));
+        self.want_inventory();
+    }
+
+    fn unloaded(&mut self, id: DriveId, to: Option<Element>) {
+        match to {
+            Some(to) => self.put_into(Element::Drive(id), to),
+            None => {
+                self.state.elements.insert(Element::Drive(id), None);
+                self.state.drives.entry(id).and_modify(|drive| drive.medium = None);
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What people are asked for.
+//!
+//! Owns the requests. Each step finds out anew what is needed; a need that is new is asked for, one that is gone
+//! is withdrawn, and one that stays is asked once. Jobs wait for people, they do not fail of them.
+
+use std::collections::BTreeMap;
+
+use super::Action;
+use super::event::{Answered, DriveId, Element, RequestId};
+use super::order::Caller;
+use super::step::Step;
+use crate::catalogue::record::Right;
+
+/// How long a need is not asked for again when a person said no.
+const DENIED_S: i64 = 3600;
+
+/// Something only a person can do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// Say whether the clock is right.
+    Clock,
+    /// See to the library.
+    Library,
+    /// Make room: there is no free slot.
+    Slot,
+    /// Bring a cartridge that can be written for a pool.
+    Medium(String),
+    /// Bring this cartridge.
+    Bring(String),
+    /// Find out why this barcode is on somebody else.
+    Stranger(String),
+    /// Take this cartridge out of its mail slot.
+    TakeOut(String),
+    /// Bring a cleaning cartridge.
+    Cleaning,
+    /// A second drive, for copies.
+    Drive,
+    /// Change what is in a drive that no robot serves.
+    Insert(DriveId),
+}
+
+/// A need that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Its number.
+    pub id: RequestId,
+    /// What the person should do.
+    pub words: String,
+}
+
+/// What is needed now, in words.
+pub(super) type Needs = BTreeMap<Need, String>;
+
+impl Step<'_> {
+    /// Asks for what is new, withdraws what is gone.
+    pub(super) fn ask(&mut self, mut needs: Needs) {
+        needs.retain(|need, _| !self.state.denied.contains_key(need));
+        let gone = |need: &&Need| !needs.contains_key(*need);
+        let gone: Vec<Need> = self.state.requests.keys().filter(gone).cloned().collect();
+        for need in gone {
+            if let Some(request) = self.state.requests.remove(&need) {
+                self.act(Action::Withdraw(request.id));
+            }
+        }
+        for (need, words) in needs {
+            if !self.state.requests.contains_key(&need) {
+                self.state.last_request += 1;
+                let id = RequestId(self.state.last_request);
+                self.act(Action::Ask { request: id, words: words.clone() });
+                self.state.requests.insert(need, Request { id, words });
+            }
+        }
+    }
+
+    /// A person answers.
+    pub(super) fn answered(&mut self, id: RequestId, by: &Caller, how: Answered) {
+        if !by.may(Right::Operate) {
+            return;
+        }
+        let asked = self.state.requests.iter().find(|(_, request)| request.id == id);
+        let Some(need) = asked.map(|(need, _)| need.clone()) else { return };
+        self.state.requests.remove(&need);
+        self.act(Action::Withdraw(id));
+        match how {
+            Answered::Done => self.is_done(&need, by),
+            Answered::No(why) => self.is_denied(need, by, &why),
+        }
+    }
+
+    fn is_done(&mut self, need: &Need, by: &Caller) {
+        self.audit(&by.name(), format!("answered: {}", need.words()));
+        match need {
+            Need::Clock => self.state.clock.trust(),
+            Need::Stranger(tag) => {
+                self.state.strangers.remove(tag);
+                self.state.to_check.insert(tag.clone());
+            }
+            Need::Insert(id) => self.said(*id, Default::default(), super::Said::Changed),
+            _ => {}
+        }
+        self.want_inventory();
+    }
+
+    fn is_denied(&mut self, need: Need, by: &Caller, why: &str) {
+        self.audit(&by.name(), format!("said no to: {}: {why}", need.words()));
+        match &need {
+            Need::Bring(tag) => _ = self.state.unobtainable.insert(tag.clone()),
+            Need::Stranger(tag) => {
+                self.state.strangers.remove(tag);
+                self.state.unobtainable.insert(tag.clone());
+                self.damaged(tag, 0, &format!("somebody else has its barcode: {why}"));
+            }
+            Need::Medium(pool) => self.no_medium(pool, why),
+            Need::TakeOut(tag) => _ = self.state.take_out.remove(tag),
+            _ => {}
+        }
+        let until_s = self.state.now_s() + DENIED_S;
+        self.state.denied.insert(need, until_s);
+    }
+
+    /// Sessions that wait for a medium of the pool end without.
+    fn no_medium(&mut self, pool: &str, why: &str) {
+        let waits = |id: &&DriveId| {
+            let session = self.state.drives[*id].session.as_ref();
+            session.is_some_and(|s| s.needs_medium && !s.is_ending && s.pool == pool)
+        };
+        let drives: Vec<DriveId> = self.state.drives.keys().filter(waits).copied().collect();
+        for id in drives {
+            if let Some(session) = self.drive(id).and_then(|drive| drive.session.as_mut()) {
+                session.is_ending = true;
+            }
+            self.send(id, super::Errand::NoMedium(why.to_owned()));
+        }
+    }
+
+    /// Where a person should put a cartridge, in words.
+    pub(super) fn where_to(&self) -> String {
+        let is_free = |at: &&Element| {
+            matches!(at, Element::MailSlot(_)) && self.state.elements[*at].is_none()
+        };
+        let mail_slot = self.state.elements.keys().find(is_free);
+        let by_hand =
+            self.state.drives.iter().find(|(_, drive)| !drive.has_changer && drive.is_used);
+        match (mail_slot, by_hand) {
+            (Some(at), _) => format!("into {at}"),
+            (None, Some((id, _))) => format!("into {id}"),
+            (None, None) => "into a free slot".into(),
+        }
+    }
+}
+
+impl Need {
+    /// What it is, for the trail.
+    fn words(&self) -> String {
+        match self {
+            Need::Clock => "is the clock right".into(),
+            Need::Library => "see to the library".into(),
+            Need::Slot => "free a slot".into(),
+            Need::Medium(pool) => format!("a cartridge for {pool}"),
+            Need::Bring(tag) => format!("bring {tag}"),
+            Need::Stranger(tag) => format!("who is {tag}"),
+            Need::TakeOut(tag) => format!("take out {tag}"),
+            Need::Cleaning => "a cleaning cartridge".into(),
+            Need::Drive => "a second drive".into(),
+            Need::Insert(id) => format!("change what is in {id}"),
+        }
+    }
+}
