@@ -4,6 +4,7 @@
 //! does it want, may it, the cage, and only then threads. Everything that comes before the cage is bounded
 //! in time and size. The netplumber that started this process is told each step, and can end it.
 
+use std::io::Write;
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use crate::wire::Link;
 use crate::wire::channel::{self, Receiver, Sender, Side};
 use crate::wire::flow::{Flow, window_bytes};
 use crate::wire::frame::{Kind, Packet, SERVER_CONTROL};
+use crate::wire::introduction::Introduction;
 use crate::wire::link::Alive;
 use crate::wire::message::{self, ALPN_ENROL, ALPN_PLUMB, FromClient, FromServer, Request, Seal};
 use crate::wire::tls::Tls;
@@ -126,10 +128,13 @@ enum Plan {
     Chain(Vec<Vec<String>>, run::Open, bool),
     /// A program, or a component of ours that has named pipes.
     Process(PathBuf, Vec<String>),
+    /// A service of this host, which listens there.
+    Socket(PathBuf),
 }
 
 /// What runs.
 enum Job {
+    Socket(UnixStream),
     Part(String, Part),
     Chain(Vec<(String, Part)>, run::Open),
     Process(PathBuf, Vec<String>),
@@ -163,6 +168,11 @@ impl Client<'_> {
         let request = self.request()?;
         let allowed = self.allowed(&machine, &request)?;
         let plan = plan(&allowed, gluepot, !request.pipes.is_empty())?;
+        // Before the cage, in which there are no sockets any more.
+        let service = match &plan {
+            Plan::Socket(path) => Some(self.introduce(machine, path)?),
+            _ => None,
+        };
         let mut rights = allowed.rights;
         if let Plan::Process(program, _) = &plan {
             rights.execute.push(program.clone());
@@ -172,6 +182,7 @@ impl Client<'_> {
             tracing::debug!("this kernel lacks some of Landlock");
         }
         let job = match plan {
+            Plan::Socket(path) => Job::Socket(service.ok_or_else(|| closed(&path))?),
             Plan::Process(program, words) => Job::Process(program, words),
             Plan::Part(words) => {
                 let part = gluepot.make(&words, request.receipts_from_below, 0)?;
@@ -209,6 +220,21 @@ impl Client<'_> {
             Order::Go => Ok(machine),
             Order::Stop(why) => Err(Fault::later(Blame::Peer, why)),
         }
+    }
+
+    /// Joins the machine to a service, which hears first who it is: from us, and nobody else.
+    fn introduce(&self, machine: String, path: &Path) -> Result<UnixStream, Fault> {
+        let certificate = self.sender.peer().ok_or_else(|| closed(path))?;
+        let digest = *blake3::hash(&certificate).as_bytes();
+        let introduction = Introduction { machine, digest }.encode()?;
+        let joined = UnixStream::connect(path).and_then(|mut service| {
+            service.write_all(&introduction)?;
+            Ok(service)
+        });
+        joined.map_err(|error| {
+            tracing::warn!(%error, "no service at {}", path.display());
+            closed(path)
+        })
     }
 
     fn request(&mut self) -> Result<Request, Fault> {
@@ -278,10 +304,21 @@ impl Client<'_> {
     }
 }
 
+/// What a caller is told: not where it is.
+fn closed(path: &Path) -> Fault {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Fault::later(Blame::Host, format!("the service {name} does not answer"))
+        .hint("is it running there?")
+}
+
 fn plan(allowed: &Allowed, gluepot: &dyn Gluepot, has_pipes: bool) -> Result<Plan, Fault> {
     let name = match &allowed.what {
         What::Program(path) => return Ok(Plan::Process(path.clone(), allowed.words.clone())),
         What::Chain(steps) => return plan_chain(steps, gluepot),
+        What::Socket(_) if has_pipes => {
+            return Err(Fault::never(Blame::Operator, "a service has no named pipes"));
+        }
+        What::Socket(path) => return Ok(Plan::Socket(path.clone())),
         What::Ours(name) => name,
     };
     let words: Vec<String> = std::iter::once(name).chain(&allowed.words).cloned().collect();
@@ -341,6 +378,12 @@ fn work(
     let asked = link.clone();
     std::thread::spawn(move || tell(&asks, asked_to_stop(&asked)));
     let ends = match job {
+        Job::Socket(service) => {
+            let link = link.clone();
+            let run = move || run::service(service, &link);
+            std::thread::spawn(move || tell(&events, Event::Ended(run())));
+            None
+        }
         Job::Process(program, words) => {
             let process = Process::start(&program, &words, folder, link, request)?;
             let ends = process.ends()?;

@@ -23,6 +23,10 @@
 //! # the stream, processors and a sink for one that brings it.
 //! chain = [["proc_decompress"], ["sink_tape", "--drive", "/dev/sg1"]]
 //! write = ["/dev/sg1"]
+//!
+//! [[component]]
+//! name = "tapicom"
+//! socket = "/run/tapioca/tapicom"           # a service of this host, which is told which machine it is
 //! ```
 //!
 //! In `may`, a word in braces stands for one of the caller's: `{word}` letters, digits, `-_.:@+%,=`, not
@@ -59,6 +63,7 @@ struct Entry {
     run: Option<String>,
     program: Option<String>,
     chain: Option<Vec<Vec<String>>>,
+    socket: Option<PathBuf>,
     machines: Option<Vec<String>>,
     #[serde(default)]
     with: Vec<String>,
@@ -92,6 +97,8 @@ pub enum What {
     Program(PathBuf),
     /// Components of this executable, one after the other.
     Chain(Vec<Vec<String>>),
+    /// The service that listens at this path.
+    Socket(PathBuf),
 }
 
 /// Files and folders, with all that is below them.
@@ -158,11 +165,13 @@ impl Entry {
         if name.is_empty() || name.len() > 64 {
             return Err(format!("{name:?} is no name for a component"));
         }
-        let ways = [self.run.is_some(), self.program.is_some(), self.chain.is_some()];
+        let (run, socket) = (self.run.is_some(), self.socket.is_some());
+        let ways = [run, self.program.is_some(), self.chain.is_some(), socket];
         if ways.iter().filter(|way| **way).count() > 1 {
-            return Err(format!("{name}: run, program and chain exclude each other"));
+            return Err(format!("{name}: run, program, chain and socket exclude each other"));
         }
         self.check_chain()?;
+        self.check_socket()?;
         let bad = [&self.read, &self.write, &self.execute].into_iter().flatten();
         if let Some(path) = bad.into_iter().find(|path| !path.is_absolute()) {
             return Err(format!("{name}: {} is not an absolute path", path.display()));
@@ -186,6 +195,20 @@ impl Entry {
         match self.with.is_empty() && self.may.is_empty() {
             true => Ok(()),
             false => Err(format!("{name}: with and may are not for a chain")),
+        }
+    }
+
+    /// What a service may do is its own affair; behind it nothing runs here.
+    fn check_socket(&self) -> Result<(), String> {
+        let (Some(socket), name) = (&self.socket, &self.name) else { return Ok(()) };
+        if !socket.is_absolute() {
+            return Err(format!("{name}: {} is not an absolute path", socket.display()));
+        }
+        let paths = [&self.read, &self.write, &self.execute];
+        let has_words = !self.with.is_empty() || !self.may.is_empty();
+        match has_words || paths.iter().any(|paths| !paths.is_empty()) {
+            true => Err(format!("{name}: beside socket there is only machines")),
+            false => Ok(()),
         }
     }
 
@@ -218,6 +241,9 @@ impl Entry {
     fn what(&self, folder: &Path) -> Result<What, Fault> {
         if let Some(chain) = &self.chain {
             return Ok(What::Chain(chain.clone()));
+        }
+        if let Some(socket) = &self.socket {
+            return Ok(What::Socket(socket.clone()));
         }
         let Some(program) = &self.program else {
             let name = self.run.as_ref().unwrap_or(&self.name);
@@ -346,6 +372,11 @@ mod tests {
         with = ["--drive", "/dev/sg1"]
         may = ["--volume {word}", "--sync-mib={number}"]
         write = ["/dev/sg1"]
+
+        [[component]]
+        name = "tapicom"
+        socket = "/run/tapicom"
+        machines = ["web"]
     "#;
 
     fn allow(machine: &str, words: &[&str]) -> Result<Allowed, String> {
@@ -364,6 +395,9 @@ mod tests {
         let words = ["src_filesys", "www", "--exclude", "*.o", "--exclude", "a b", "/srv/mail"];
         assert!(allow("web", &words).is_ok());
         assert_eq!(allow("db", &["src_filesys"]).unwrap().words, ["/var/lib/db"]);
+        let allowed = allow("web", &["tapicom"]).unwrap();
+        assert_eq!(allowed.what, What::Socket("/run/tapicom".into()));
+        assert_eq!(allowed.rights, Rights::default());
     }
 
     #[test]
@@ -391,6 +425,8 @@ mod tests {
             ("web", &["sh"]),
             ("web", &[]),
             ("db", &["src_filesys", "www"]),
+            ("db", &["tapicom"]),
+            ("web", &["tapicom", "x"]),
             ("mail", &["src_filesys"]),
         ] {
             assert!(allow(machine, words).is_err(), "{machine} could say {words:?}");
@@ -409,6 +445,10 @@ mod tests {
             "[[component]]\nname = 'x'\nprogram = 'x'\nrun = 'y'",
             "[[component]]\nname = 'x'\nprogram = 'x'\nchain = [['y']]",
             "[[component]]\nname = 'x'\nchain = []",
+            "[[component]]\nname = 'x'\nsocket = 'x'",
+            "[[component]]\nname = 'x'\nsocket = '/x'\nrun = 'y'",
+            "[[component]]\nname = 'x'\nsocket = '/x'\nmay = ['{word}']",
+            "[[component]]\nname = 'x'\nsocket = '/x'\nwrite = ['/srv']",
             "[[component]]\nname = 'x'\nchain = [[]]",
             "[[component]]\nname = 'x'\nchain = [['y']]\nmay = ['{word}']",
         ] {

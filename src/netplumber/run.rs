@@ -6,7 +6,9 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -97,6 +99,34 @@ pub fn chain(
     }
 }
 
+/// Joins a service of this host to standard input and output, byte for byte, until it closes.
+pub fn service(service: UnixStream, link: &Link) -> Verdict {
+    let failed = |e: &io::Error| Fault::host("cannot speak to the service", e);
+    let to = service.try_clone().map_err(|e| failed(&e))?;
+    let mut from = link.reader(STDIN);
+    std::thread::spawn(move || {
+        let poured = pieces(&mut from, &to).and_then(|()| to.shutdown(Shutdown::Write));
+        if let Err(error) = poured {
+            tracing::debug!(%error, "a service is not told everything");
+        }
+    });
+    match copy(service, link.writer(STDOUT)) {
+        Ok(()) => Ok(0),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// Writes all of a handle as it comes.
+fn pieces(from: &mut HandleReader, mut to: impl Write) -> io::Result<()> {
+    loop {
+        let piece = from.next_piece().map_err(io::Error::other)?;
+        if piece.is_empty() {
+            return Ok(());
+        }
+        to.write_all(piece.data())?;
+    }
+}
+
 /// What this process says on standard error goes to the other end.
 struct Words(JoinHandle<()>);
 
@@ -148,19 +178,11 @@ fn copy(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
 }
 
 /// Moves the bytes of a handle to a pipe, and lets go of both as soon as nobody reads the pipe.
-fn pour(name: &str, mut from: HandleReader, mut to: impl Write + Send + 'static) {
+fn pour(name: &str, mut from: HandleReader, to: impl Write + Send + 'static) {
     let name = name.to_owned();
     std::thread::spawn(move || {
-        loop {
-            let poured = from.next_piece().map_err(io::Error::other);
-            match poured.and_then(|piece| to.write_all(piece.data()).map(|()| piece.is_empty())) {
-                Ok(false) => {}
-                Ok(true) => return,
-                Err(error) => {
-                    tracing::debug!(%error, name, "a handle is not read to its end");
-                    return;
-                }
-            }
+        if let Err(error) = pieces(&mut from, to) {
+            tracing::debug!(%error, name, "a handle is not read to its end");
         }
     });
 }

@@ -13,6 +13,7 @@ pub mod frame;
 pub mod limits;
 pub mod login;
 pub mod message;
+pub mod opening;
 pub mod password;
 pub mod rate;
 pub mod reply;
