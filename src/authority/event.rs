@@ -341,6 +341,13 @@ pub enum Event {
         /// How.
         how: Answered,
     },
+    /// Something to be kept in the audit trail that was decided before it came here: a login, a refusal.
+    Noted {
+        /// `user@machine`.
+        who: String,
+        /// What, in words; never a secret.
+        what: String,
+    },
     /// The time of a schedule has come.
     Due {
         /// Its name.

@@ -41,6 +41,7 @@ impl Step<'_> {
             Event::Drive { drive, errand, said } => self.said(drive, errand, said),
             Event::Planned { job, wanted } => self.planned(job, wanted),
             Event::Answer { request, by, how } => self.answered(request, &by, how),
+            Event::Noted { who, what } => self.audit(&who, what),
             Event::Due { schedule, stream } => self.due(&schedule, stream),
         }
     }

@@ -5,6 +5,7 @@
 //! 111 may work later. Data goes to standard output, words to standard error.
 
 mod board;
+mod check_login;
 mod component;
 mod demo;
 mod drive;
@@ -25,6 +26,7 @@ mod secret;
 mod signals;
 mod table;
 mod tape;
+mod tapicom;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -65,6 +67,9 @@ enum Command {
     #[command(subcommand)]
     Key(key::Key),
     Netplumber(netplumber::NetplumberArgs),
+    Tapicom(tapicom::TapicomArgs),
+    #[command(name = "check_login")]
+    CheckLogin(check_login::CheckLoginArgs),
 }
 
 /// What a command came to, when it came to an end.
@@ -114,6 +119,8 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::Glue(glue) => ("glue", glue.run()),
         Command::Key(key) => ("key", key.run()),
         Command::Netplumber(netplumber) => ("netplumber", netplumber.run()),
+        Command::Tapicom(tapicom) => ("tapicom", tapicom.run()),
+        Command::CheckLogin(check) => ("check_login", check.run()),
     };
     report(name, result)
 }

@@ -175,7 +175,7 @@ impl Events {
     }
 
     /// Alarms since the start, newest last.
-    pub fn alarms(&self) -> impl Iterator<Item = &String> {
+    pub fn alarms(&self) -> impl DoubleEndedIterator<Item = &String> {
         self.alarms.iter()
     }
 }

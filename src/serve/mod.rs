@@ -1,5 +1,6 @@
 //! The service: carries out what the authority decides.
 
+pub mod accounts;
 pub mod calendar;
 pub mod config;
 pub mod devices;
@@ -11,7 +12,9 @@ pub mod outgo;
 pub mod plan;
 pub mod pull;
 pub mod robot;
+pub mod run;
 pub mod session;
 pub mod shell;
 pub mod supervise;
+pub mod talk;
 pub mod visitors;

@@ -20,12 +20,7 @@ use crate::stream::{Blame, Fault};
 /// # Errors
 ///
 /// The catalogue, a pattern that matches nothing, names that are sealed.
-pub fn plan(
-    reader: &Reader,
-    jobs: &[Job],
-    only: &[String],
-    lines: bool,
-) -> Result<Plan, Fault> {
+pub fn plan(reader: &Reader, jobs: &[Job], only: &[String], lines: bool) -> Result<Plan, Fault> {
     let snapshot = reader.snapshot()?;
     if only.is_empty() {
         return whole(&snapshot, jobs, lines);
@@ -100,8 +95,7 @@ fn some(
     entries.sort_by_key(|entry| entry.offset);
     entries.dedup_by_key(|entry| entry.offset);
     let mut words = Words { partial: true, ..Words::default() };
-    let mut wants =
-        joined(entries.iter().map(|e| (e.offset, e.offset.saturating_add(e.span))));
+    let mut wants = joined(entries.iter().map(|e| (e.offset, e.offset.saturating_add(e.span))));
     for depth in 0..run.layers() {
         for (from, to) in &wants {
             Line::Want { depth, from: *from, to: *to }.write(&mut words.before);

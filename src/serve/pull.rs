@@ -47,23 +47,31 @@ impl Pull {
         }
     }
 
-    fn call(&self, job: JobId, address: Option<String>, paths: Vec<String>) -> Result<(), Fault> {
+    /// A component of a client.
+    ///
+    /// # Errors
+    ///
+    /// Nobody knows where the client's netplumber is.
+    pub fn far(&self, address: Option<String>, words: Vec<String>) -> Result<Far, Fault> {
         let unknown = || {
             Fault::never(Blame::Operator, "it is not known where this machine's netplumber is")
-                .hint("tapicli machines put NAME --address HOST:PORT")
+                .hint("tapicli machine put NAME --address HOST:PORT")
         };
         let address: Address = address
             .ok_or_else(unknown)?
             .parse()
             .map_err(|why| Fault::never(Blame::Operator, format!("its address: {why}")))?;
-        let words = [ENTRY.into(), "--job".into(), job.to_string()];
-        let far = Far {
+        Ok(Far {
             address,
             home: self.home.clone(),
             alive: Alive::dead_after(self.dead_after),
-            request: Request { words: words.into_iter().chain(paths).collect(), ..Request::default() },
-        };
-        let link = far.call()?;
+            request: Request { words, ..Request::default() },
+        })
+    }
+
+    fn call(&self, job: JobId, address: Option<String>, paths: Vec<String>) -> Result<(), Fault> {
+        let words = [ENTRY.into(), "--job".into(), job.to_string()];
+        let link = self.far(address, words.into_iter().chain(paths).collect())?.call()?;
         let mut said = link.reader(STDERR);
         std::thread::spawn(move || {
             let mut text = String::new();

@@ -137,7 +137,10 @@ impl Own {
             }
         };
         address.map(ElementAddress).ok_or_else(|| {
-            Fault::never(Blame::Changer, format!("the changer does not tell which bay is {element}"))
+            Fault::never(
+                Blame::Changer,
+                format!("the changer does not tell which bay is {element}"),
+            )
         })
     }
 }

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::accounts::Accounts;
 use super::config::Config;
 use super::devices::{Devices, Names};
 use super::events::Events;
@@ -19,10 +20,11 @@ use super::pull::Pull;
 use super::session::Room;
 use super::shell::{Happen, Happening, Limits, Shell, send};
 use super::supervise::{Kept, Program};
+use super::talk::{Talk, USUAL_POOL};
 use super::visitors;
 use crate::authority::state::{Settings, State};
-use crate::catalogue::record::JobId;
-use crate::catalogue::{Catalogue, Keeper};
+use crate::catalogue::record::{Change, JobId, NewSet, Pool, Record, Seconds};
+use crate::catalogue::{Catalogue, Commit, Keeper};
 use crate::library::{Scribe, SyncEvery};
 use crate::netplumber::service::Visit;
 use crate::stream::{Blame, Fault};
@@ -37,6 +39,9 @@ const LOOK: Duration = Duration::from_millis(200);
 const TICK: Duration = Duration::from_secs(1);
 /// How long jobs may take to come to a sync point at the end.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long backups of the usual pool are safe from being overwritten.
+const RETENTION_S: Seconds = 30 * 86_400;
 
 /// Names in the state folder.
 pub struct Places {
@@ -87,7 +92,10 @@ pub struct Given {
 /// What the netplumber lets machines do here: command the authority, give and take streams of their jobs.
 fn gluepot(socket: &Path) -> String {
     let entry = |name: &str, may: &str| {
-        format!("[[component]]\nname = {name:?}\nsocket = {:?}\nmay = [{may}]\n\n", socket.display().to_string())
+        format!(
+            "[[component]]\nname = {name:?}\nsocket = {:?}\nmay = [{may}]\n\n",
+            socket.display().to_string()
+        )
     };
     let job = "\"--job {number}\"";
     [entry("tapicom", ""), entry("sink_job", job), entry("src_job", job)].concat()
@@ -100,17 +108,38 @@ fn open_catalogue(path: &Path) -> Result<Catalogue, Fault> {
     }
 }
 
+/// A catalogue in which nothing is yet gets the pool that backups go to unless another is named.
+fn begin_catalogue(catalogue: &mut Catalogue) -> Result<(), Fault> {
+    let has_pool = catalogue.load()?.iter().any(|record| matches!(record, Record::Pool(_)));
+    if has_pool {
+        return Ok(());
+    }
+    let pool = Pool {
+        name: USUAL_POOL.into(),
+        retention_s: RETENTION_S,
+        new_set: NewSet::Never,
+        takes_blank: true,
+        copy_to: None,
+    };
+    let changes = vec![Change::Put(Box::new(Record::Pool(pool)))];
+    catalogue.commit(Commit { changes, ..Commit::default() })
+}
+
 /// Makes the virtual library that is used when no device is named.
 fn make_library(config: &Config) -> Result<(), Fault> {
     let Some(folder) = config.devices.embedded.as_ref().filter(|folder| !folder.exists()) else {
         return Ok(());
     };
     let media = (1..=20).map(|n| virt::MediumSpec::data(&format!("TAP{n:03}L9"), 4 << 30));
-    let cleaning = [virt::MediumSpec::cleaning("CLN001L1")];
+    let cleaner = virt::MediumSpec::data("CLN001L1", 0);
+    let cleaning = [virt::MediumSpec { kind: virt::MediumKind::Cleaning, ..cleaner }];
     let shape = virt::Shape { media: media.chain(cleaning).collect(), ..virt::Shape::default() };
     let made = virt::Library::create(folder, &shape);
     made.map(drop).map_err(|e| {
-        Fault::later(Blame::Host, format!("cannot make the virtual library {}: {e}", folder.display()))
+        Fault::later(
+            Blame::Host,
+            format!("cannot make the virtual library {}: {e}", folder.display()),
+        )
     })
 }
 
@@ -124,12 +153,12 @@ pub fn run(config: Config, given: Given) -> Result<(), Fault> {
     places.make(&config.state)?;
     make_library(&config)?;
     let catalogue = open_catalogue(&places.catalogue)?;
+    let mut catalogue = catalogue;
+    begin_catalogue(&mut catalogue)?;
     let records = catalogue.load()?;
     let (keeper, thread) = Keeper::start(catalogue)?;
-    let names = Names {
-        drives: config.devices.drives.clone(),
-        changer: config.devices.changer.clone(),
-    };
+    let names =
+        Names { drives: config.devices.drives.clone(), changer: config.devices.changer.clone() };
     let has_changer = names.changer.is_some();
     let devices = Arc::new(Devices::open(names, given.scribe)?);
     let streams_max = usize::try_from(config.limits.streams_per_drive).unwrap_or(usize::MAX);
@@ -144,11 +173,23 @@ pub fn run(config: Config, given: Given) -> Result<(), Fault> {
     };
     let pull = Pull { home: places.identities.clone(), dead_after: Duration::from_secs(45) };
     let (happen, happenings) = unbounded_channel();
+    let reader = keeper.reader().clone();
+    let accounts = Accounts { happen: happen.clone(), pull: pull.clone() };
+    let talk = Talk::new(happen.clone(), reader, places.netplumber.clone(), Arc::new(accounts))?;
     let way = (places.spool.clone(), pull);
-    let shell = Shell::new(state, keeper, devices, way, (limits, Events::default()), happen.clone())?;
+    let shell =
+        Shell::new(state, keeper, devices, way, (limits, Events::default()), happen.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Fault::host("cannot start the service", &e))?;
-    let served = runtime.block_on(serve(shell, has_changer, &config, &places, given, happen, happenings));
+    let served = runtime.block_on(serve(
+        shell,
+        has_changer,
+        &config,
+        &places,
+        given,
+        (Arc::new(talk), happen),
+        happenings,
+    ));
     drop(runtime);
     if thread.join().is_err() {
         tracing::error!("the catalogue's thread died");
@@ -162,15 +203,14 @@ async fn serve(
     config: &Config,
     places: &Places,
     given: Given,
-    happen: Happen,
+    (talk, happen): (Arc<Talk>, Happen),
     mut happenings: UnboundedReceiver<Happening>,
 ) -> Result<(), Fault> {
     let cannot = |e: std::io::Error| Fault::host("cannot wait for signals", &e);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     shell.start(has_changer)?;
-    let come = happen.clone();
-    visitors::receive(&places.socket, move |visit| arrive(&come, visit))?;
+    visitors::receive(&places.socket, move |visit| arrive(&talk, &happen, visit))?;
     let mut netplumber = netplumber(config, places, &given)?;
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -224,10 +264,10 @@ fn netplumber(config: &Config, places: &Places, given: &Given) -> Result<Kept, F
 }
 
 /// What a visitor wants.
-fn arrive(happen: &Happen, visit: Visit) {
+fn arrive(talk: &Arc<Talk>, happen: &Happen, visit: Visit) {
     let words: Vec<&str> = visit.hello.words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["tapicom"] => super::talk::talk(happen, visit),
+        ["tapicom"] => talk.serve(visit),
         ["sink_job" | "src_job", "--job", number] => match number.parse() {
             Ok(number) => send(happen, Happening::Client(JobId(number), Box::new(visit))),
             Err(_) => refuse(visit, "that is no number of a job"),

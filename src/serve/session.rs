@@ -83,12 +83,12 @@ pub fn session(writer: TapeWriter, stream: StreamId, room: Room, tell: Tell) -> 
 }
 
 impl Writing {
-    /// Runs to the end of the session.
+    /// Runs to the end of the session; the block that is written next, all before it confirmed.
     ///
     /// # Errors
     ///
     /// The drive or the medium gave up, or there was no medium. Every stream under way has been told of.
-    pub fn run(self) -> Result<(), Fault> {
+    pub fn run(self) -> Result<u64, Fault> {
         let Writing { hold, berths, mux, mut sink } = self;
         let (out, mut inlet) = edge(EDGE_BYTES, Meter::default());
         let funnel = std::thread::Builder::new().name("fun_mux".into());
@@ -99,7 +99,7 @@ impl Writing {
         drop(inlet);
         let joined = funnel.join().unwrap_or_else(|_| Err(Fault::never(Blame::Ours, "panicked")));
         // A drive that gave up is the reason why the funnel could not go on.
-        written.and(joined).map(|_| ())
+        written.and(joined).map(|_| sink.tape.0.next_block())
     }
 }
 

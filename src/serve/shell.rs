@@ -22,11 +22,12 @@ use super::robot::Arm;
 use super::session::{Gate, Room, Told};
 use crate::authority::action::{Action, Errand, Grade, Reply};
 use crate::authority::event::{
-    CallId, ClientSide, DriveAtHand, DriveId, Ending, ErrandId, Event, RequestId, Said, Wanted,
+    Answered, CallId, ClientSide, DriveAtHand, DriveId, Ending, ErrandId, Event, RequestId, Said,
+    Wanted,
 };
 use crate::authority::order::{Caller, Order};
 use crate::authority::state::State;
-use crate::authority::step::step;
+use crate::authority::step;
 use crate::catalogue::record::{Change, Job, JobId, Kept, Record, Seconds, Work};
 use crate::catalogue::run::NewRun;
 use crate::catalogue::{Commit, Keeper};
@@ -51,6 +52,10 @@ pub enum Happening {
     Planned(JobId, Result<Plan, String>),
     /// Somebody commands something.
     Ask(Caller, Box<Order>, Sender<Reply>),
+    /// A person answers a request.
+    Answer(RequestId, Caller, Answered),
+    /// Somebody listens from now on.
+    Listen(Sender<super::events::Listener>),
     /// Somebody wants to know something.
     Look(Box<dyn FnOnce(&View<'_>) + Send>),
     /// The service is to end.
@@ -63,6 +68,8 @@ pub struct View<'a> {
     pub state: &'a State,
     /// Bytes each job has moved so far.
     pub moved: BTreeMap<JobId, u64>,
+    /// What people hear.
+    pub events: &'a Events,
     /// Since when the service runs.
     pub since_s: Seconds,
 }
@@ -193,6 +200,14 @@ impl Shell {
             Happening::Planned(job, planned) => self.planned(job, planned)?,
             Happening::Ask(by, order, answer) => self.ask(by, *order, answer)?,
             Happening::Look(look) => look(&self.view()),
+            Happening::Listen(listener) => {
+                if listener.send(self.events.listen()).is_err() {
+                    tracing::debug!("a listener left before it heard anything");
+                }
+            }
+            Happening::Answer(request, by, how) => {
+                self.event(Event::Answer { request, by, how })?;
+            }
             Happening::End => return Ok(false),
         }
         Ok(true)
@@ -200,7 +215,7 @@ impl Shell {
 
     fn view(&self) -> View<'_> {
         let moved = self.lives.iter().map(|(job, live)| (*job, live.meter.bytes())).collect();
-        View { state: &self.state, moved, since_s: self.since_s }
+        View { state: &self.state, moved, events: &self.events, since_s: self.since_s }
     }
 
     /// One event, and all that follows.
@@ -239,7 +254,7 @@ impl Shell {
                 }
                 self.events.recorded(job, to);
             }
-            Action::EndStream { job, why } => self.end_stream(job, &why),
+            Action::EndStream { job, cut } => self.end_stream(job, cut),
             Action::Drive { drive, errand, what } => self.send_drive(drive, errand, what),
             Action::Move { from, to } => self.arm.go(from, to),
             Action::TakeInventory => self.arm.look(),
@@ -282,13 +297,21 @@ impl Shell {
         }
     }
 
-    fn end_stream(&mut self, job: JobId, why: &str) {
-        let Some(mut live) = self.lives.remove(&job) else { return };
-        let verdict = match why {
-            "done" => Ok(self.left_out(job)),
-            why => Err(Fault::later(Blame::Operator, why)),
+    fn end_stream(&mut self, job: JobId, cut: Option<String>) {
+        let verdict = match cut {
+            None => Ok(self.left_out(job)),
+            Some(why) => Err(Fault::later(Blame::Operator, why)),
         };
-        live.end(&verdict);
+        if let Some(live) = self.lives.get_mut(&job) {
+            live.end(&verdict);
+        }
+        self.forget_if_over(job);
+    }
+
+    fn forget_if_over(&mut self, job: JobId) {
+        if self.state.job(job).is_none_or(|job| job.state.is_over()) {
+            self.lives.remove(&job);
+        }
     }
 
     fn left_out(&self, job: JobId) -> u64 {
@@ -305,12 +328,13 @@ impl Shell {
             Errand::EndSession => {
                 self.seats.get_mut(&drive).map(|seat| seat.gate = None).ok_or_else(no_drive)
             }
-            Errand::Read { job, pieces, last } => self.read(drive, id, job, pieces, last),
+            Errand::Read { job, pieces } => self.read(drive, id, job, pieces),
             Errand::Stop => {
-                // Whoever reads from the other end of the pipe is gone then, and the drive stops.
-                Ok(())
+                self.seats.get(&drive).map(|seat| seat.owner.stop()).ok_or_else(no_drive)
             }
-            other => self.seats.get(&drive).map(|seat| seat.owner.go(id, other)).ok_or_else(no_drive),
+            other => {
+                self.seats.get(&drive).map(|seat| seat.owner.go(id, other)).ok_or_else(no_drive)
+            }
         };
         if let Err(fault) = sent {
             let said = Said::Failed(fault.to_string());
@@ -383,7 +407,6 @@ impl Shell {
         id: ErrandId,
         job: JobId,
         pieces: Vec<crate::authority::action::Piece>,
-        last: bool,
     ) -> Result<(), Fault> {
         let is_copy = self.state.job(job).is_some_and(|job| matches!(job.work, Work::Copy { .. }));
         let live = self.lives.entry(job).or_default();
@@ -392,7 +415,7 @@ impl Shell {
             false => live.outgo().ok_or_else(|| Fault::neighbour("the client is not there"))?,
         };
         let seat = self.seats.get(&drive).ok_or_else(no_drive)?;
-        seat.owner.read(id, pieces, out, last);
+        seat.owner.read(id, pieces, out);
         Ok(())
     }
 
@@ -447,10 +470,8 @@ impl Shell {
             Work::Restore { to, .. } => to,
             _ => &job.machine,
         });
-        let expected = ["sink_job", "src_job"][usize::from(matches!(
-            record.map(|job| &job.work),
-            Some(Work::Restore { .. })
-        ))];
+        let expected = ["sink_job", "src_job"]
+            [usize::from(matches!(record.map(|job| &job.work), Some(Work::Restore { .. })))];
         let is_its_own = machine.is_some_and(|machine| *machine == visit.hello.machine);
         let is_right = visit.hello.words.first().is_some_and(|word| word == expected);
         let is_open = record.is_some_and(|job| !job.state.is_over());
@@ -583,7 +604,9 @@ impl Shell {
         if let Some(seat) = self.seats.get_mut(&drive) {
             seat.streams.retain(|_, of| *of != job);
         }
-        self.event(Event::Drive { drive, errand, said: Said::JobEnded { job, how } })
+        self.event(Event::Drive { drive, errand, said: Said::JobEnded { job, how } })?;
+        self.forget_if_over(job);
+        Ok(())
     }
 
     /// Time passed.
@@ -593,20 +616,6 @@ impl Shell {
     /// What cannot be recorded.
     pub fn tick(&mut self) -> Result<(), Fault> {
         self.event(Event::Tick)
-    }
-
-    /// A person answers a request.
-    ///
-    /// # Errors
-    ///
-    /// What cannot be recorded.
-    pub fn answered(
-        &mut self,
-        request: RequestId,
-        by: Caller,
-        how: crate::authority::event::Answered,
-    ) -> Result<(), Fault> {
-        self.event(Event::Answer { request, by, how })
     }
 
     /// Ends: running streams come to a sync point, and are interrupted there.

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  0      4        5              37       38
-//!  | tpi1 | 1      | SHA-256      | length | name …
+//!  | tpi1 | 1      | BLAKE3       | length | name …
 //!           version  of certificate
 //! ```
 
@@ -23,7 +23,7 @@ const NAME_BYTES_MAX: usize = 63;
 pub struct Introduction {
     /// The name that the certificate was given to.
     pub machine: String,
-    /// SHA-256 of the certificate.
+    /// BLAKE3 of the certificate, by which it is in the books.
     pub digest: [u8; 32],
 }
 

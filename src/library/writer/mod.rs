@@ -255,6 +255,11 @@ impl TapeWriter {
         if self.broken { Ok(()) } else { self.latched(step) }
     }
 
+    /// The block that is written next; after the end of a stream all before it is confirmed.
+    pub fn next_block(&self) -> u64 {
+        self.next
+    }
+
     /// The volume that was written last.
     pub fn label(&self) -> Option<&Label> {
         self.reel.as_ref().map(|reel| &reel.label)

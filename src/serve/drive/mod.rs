@@ -8,6 +8,7 @@ mod desk;
 mod look;
 mod read;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,7 +31,7 @@ pub type Say = Arc<dyn Fn(DriveId, ErrandId, Said) + Send + Sync>;
 enum Todo {
     Errand(ErrandId, Errand),
     Write(ErrandId, Box<Writing>),
-    Read(ErrandId, Vec<Piece>, Arc<Mutex<Outgo>>, bool),
+    Read(ErrandId, Vec<Piece>, Arc<Mutex<Outgo>>),
 }
 
 /// A drive's thread, seen from outside.
@@ -46,6 +47,8 @@ struct Own {
     drive: DriveId,
     say: Say,
     todo: Arc<Mutex<Receiver<Todo>>>,
+    /// What is being read is to be given up.
+    stop: Arc<AtomicBool>,
 }
 
 impl Owner {
@@ -56,7 +59,8 @@ impl Owner {
     /// This host has no thread for it.
     pub fn start(devices: Arc<Devices>, drive: DriveId, say: Say) -> Result<Owner, Fault> {
         let (todo, receiver) = channel();
-        let own = Own { devices, drive, say, todo: Arc::new(Mutex::new(receiver)) };
+        let todo_of = Arc::new(Mutex::new(receiver));
+        let own = Own { devices, drive, say, todo: todo_of, stop: Arc::default() };
         let (thread, runs) = (std::thread::Builder::new().name(drive.to_string()), own.clone());
         let started = thread.spawn(move || runs.run());
         started.map_err(|e| Fault::host("cannot start a thread", &e))?;
@@ -69,8 +73,13 @@ impl Owner {
     }
 
     /// Has it read pieces into `out`.
-    pub fn read(&self, id: ErrandId, pieces: Vec<Piece>, out: Arc<Mutex<Outgo>>, last: bool) {
-        self.give(id, Todo::Read(id, pieces, out, last));
+    pub fn read(&self, id: ErrandId, pieces: Vec<Piece>, out: Arc<Mutex<Outgo>>) {
+        self.give(id, Todo::Read(id, pieces, out));
+    }
+
+    /// Has it give up what it reads.
+    pub fn stop(&self) {
+        self.own.stop.store(true, Ordering::Relaxed);
     }
 
     /// Begins a session on the volume in the drive.
@@ -107,15 +116,19 @@ impl Own {
 
     fn run(&self) {
         while let Some(todo) = self.next() {
+            self.stop.store(false, Ordering::Relaxed);
             self.check_health(&todo);
             match todo {
                 Todo::Errand(id, errand) => self.say(id, self.errand(errand)),
                 Todo::Write(id, writing) => {
-                    let fault = writing.run().err().map(|fault| fault.to_string());
-                    self.say(id, Said::SessionOver { fault });
+                    let (fault, end) = match writing.run() {
+                        Ok(end) => (None, end),
+                        Err(fault) => (Some(fault.to_string()), 0),
+                    };
+                    self.say(id, Said::SessionOver { fault, end });
                 }
-                Todo::Read(id, pieces, out, last) => {
-                    let said = match self.read(&pieces, &out, last) {
+                Todo::Read(id, pieces, out) => {
+                    let said = match self.read(&pieces, &out) {
                         Ok(stop) => Said::HasRead { stop },
                         Err(fault) => Said::Failed(fault.to_string()),
                     };

@@ -1,5 +1,6 @@
 //! Reading pieces of streams, block by block.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Own;
@@ -20,7 +21,6 @@ impl Own {
         &self,
         pieces: &[Piece],
         out: &Arc<Mutex<Outgo>>,
-        last: bool,
     ) -> Result<Option<Stop>, Fault> {
         let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
         let mut reader = self.mount()?.reader()?;
@@ -28,13 +28,14 @@ impl Own {
             if !out.is_in(piece.of) {
                 out.begin(piece.of, begin_of(&mut reader, piece)?)?;
             }
-            let stopped = blocks(&mut reader, piece, &mut |offset, bytes| out.data(offset, bytes))?;
+            let mut give = |offset, bytes: &[u8]| {
+                self.must_go_on()?;
+                out.data(offset, bytes)
+            };
+            let stopped = blocks(&mut reader, piece, &mut give)?;
             if let Some(stop) = stopped {
                 return Ok(Some(stop));
             }
-        }
-        if last {
-            out.end()?;
         }
         Ok(None)
     }
@@ -43,12 +44,22 @@ impl Own {
     pub(super) fn verify(&self, pieces: &[Piece]) -> Result<Option<Stop>, Fault> {
         let mut reader = self.mount()?.reader()?;
         for piece in pieces {
-            let stopped = blocks(&mut reader, piece, &mut |_, _| Ok(()))?;
+            let stopped = blocks(&mut reader, piece, &mut |_, _| self.must_go_on())?;
             if stopped.is_some() {
                 return Ok(stopped);
             }
         }
         Ok(None)
+    }
+}
+
+impl Own {
+    /// Whether nobody told it to stop.
+    fn must_go_on(&self) -> Result<(), Fault> {
+        match self.stop.load(Ordering::Relaxed) {
+            false => Ok(()),
+            true => Err(Fault::later(Blame::Operator, "stopped")),
+        }
     }
 }
 
@@ -71,6 +82,7 @@ fn blocks(reader: &mut VolumeReader, piece: &Piece, take: Take<'_>) -> Result<Op
         let stop = |why: String| {
             Ok(Some(Stop {
                 of: piece.of,
+                copy: piece.copy,
                 from: at,
                 to: piece.to.min(at + piece.stride.max(1)),
                 why,

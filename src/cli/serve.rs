@@ -1,0 +1,107 @@
+//! `serve`: the appliance's service, and the process that keeps it.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{Done, scribe};
+use crate::serve::config::{Config, Devices};
+use crate::serve::run::{Given, Places, run};
+use crate::serve::supervise::{Kept, Program, end_with_parent};
+use crate::stream::Fault;
+
+/// How often the service is looked after.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long it may take to come to a sync point at the end.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Serve backups: the authority, its clients, the library
+///
+/// Without a configuration it makes a virtual library below the state folder and listens on this host alone.
+/// The service is restarted when it dies.
+#[derive(Args)]
+pub(super) struct ServeArgs {
+    /// Configuration, TOML
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of everything that is kept, instead of the configuration's
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Where clients connect, instead of the configuration's
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Number of the process that keeps this one, which ends with it
+    #[arg(long, value_name = "PID", hide = true)]
+    kept_by: Option<u32>,
+}
+
+impl ServeArgs {
+    fn configuration(&self) -> Result<Config, Fault> {
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        if let Some(state) = &self.state {
+            if config.devices.embedded.is_some() {
+                config.devices = Devices::embedded(state);
+            }
+            config.state.clone_from(state);
+        }
+        if let Some(listen) = self.listen {
+            config.listen = listen;
+        }
+        Ok(config)
+    }
+
+    pub(super) fn run(self) -> Result<Done, Fault> {
+        let config = self.configuration()?;
+        let program =
+            std::env::current_exe().map_err(|e| Fault::host("cannot find this executable", &e))?;
+        let Some(keeper) = self.kept_by else { return self.keep(program) };
+        end_with_parent(keeper)?;
+        let socket = Places::of(&config.state).socket;
+        let ready = Box::new(move || eprintln!("serve: ready; at {}", socket.display()));
+        run(config, Given { program, scribe: scribe(), ready })?;
+        Ok(Done::Whole)
+    }
+
+    /// Keeps the service running until a signal ends both.
+    fn keep(&self, program: PathBuf) -> Result<Done, Fault> {
+        let ends = Arc::new(AtomicBool::new(false));
+        let told = ends.clone();
+        super::signals::watch(move |_| {
+            told.store(true, Ordering::Relaxed);
+            true
+        })?;
+        let mut kept = Kept::new(Program { name: "the service", path: program, words: self.words() });
+        while !ends.load(Ordering::Relaxed) {
+            if let Some(status) = kept.look() {
+                eprintln!("serve: the service ended ({status}) and is started again");
+            }
+            std::thread::sleep(LOOK);
+        }
+        kept.end();
+        kept.wait(GRACE);
+        Ok(Done::Whole)
+    }
+
+    fn words(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> = vec!["serve".into(), "--kept-by".into()];
+        words.push(std::process::id().to_string().into());
+        if let Some(config) = &self.config {
+            words.extend(["--config".into(), config.clone().into()]);
+        }
+        if let Some(state) = &self.state {
+            words.extend(["--state".into(), state.clone().into()]);
+        }
+        if let Some(listen) = &self.listen {
+            words.extend(["--listen".into(), listen.to_string().into()]);
+        }
+        words
+    }
+}
