@@ -5,6 +5,7 @@
 //! 111 may work later. Data goes to standard output, words to standard error.
 
 mod board;
+mod catalogue;
 mod component;
 mod demo;
 mod drive;
@@ -57,6 +58,8 @@ enum Command {
     /// Print the manifest of a machine, with all it inherits
     Board(board::BoardArgs),
     #[command(subcommand)]
+    Catalogue(catalogue::Catalogue),
+    #[command(subcommand)]
     Library(library::Library),
     #[command(subcommand)]
     Drive(drive::Drive),
@@ -108,6 +111,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::ProcSince(since) => ("proc_since", since.run()),
         Command::List(list) => ("list", list.run()),
         Command::Board(board) => ("board", board.run()),
+        Command::Catalogue(catalogue) => (catalogue.name(), catalogue.run()),
         Command::Library(library) => (library.name(), library.run()),
         Command::Drive(drive) => (drive.name(), drive.run()),
         Command::Demo(demo) => ("demo", demo.run()),
