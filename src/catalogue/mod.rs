@@ -4,13 +4,16 @@
 //! the file list of every job as a [run]. Everything in it has a checksum that binds it to its place; a
 //! damaged piece is named and never given out. Decides nothing.
 
+pub mod check;
 mod envelope;
+pub mod export;
 pub mod find;
 mod keeper;
 mod last;
 mod migrate;
 mod pattern;
 pub mod plan;
+pub mod rebuild;
 pub mod record;
 pub mod run;
 mod snapshot;

@@ -269,7 +269,7 @@ fn joined(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
 
 /// Stream bytes that hold payload bytes.
 fn through_layers(run: &Run<'_>, mut ranges: Vec<(u64, u64)>) -> Result<Vec<(u64, u64)>, Fault> {
-    for depth in 1..=run.layers() {
+    for depth in 1..=run.head.layers {
         for (from, to) in &mut ranges {
             *from = run.seek(depth, *from)?.unwrap_or(0);
             *to = run.seek_after(depth, *to)?.unwrap_or(u64::MAX);

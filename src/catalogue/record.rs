@@ -411,6 +411,21 @@ pub struct Audit {
     pub before: [u8; 32],
 }
 
+impl Audit {
+    /// What the entry after it has for `before`: BLAKE3 over number, time and `before` as they are, and
+    /// length and bytes of both texts; numbers as eight bytes, little-endian.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.number.to_le_bytes());
+        hasher.update(&self.at_s.to_le_bytes());
+        hasher.update(&self.before);
+        for text in [&self.who, &self.what] {
+            hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+        }
+        *hasher.finalize().as_bytes()
+    }
+}
+
 /// Any record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record {

@@ -113,6 +113,19 @@ impl Snapshot {
             Fault::never(Blame::Operator, format!("catalogue: no file list of job {job} is kept"))
         })
     }
+
+    /// Calls `each` for every segment, with the job and the number that its key says and its length.
+    pub(super) fn each_segment(&self, each: &mut dyn FnMut(&[u8], usize)) -> Result<(), Fault> {
+        guarded("read", || {
+            let Some(table) = &self.segments else { return Ok(()) };
+            let unread = |e: redb::StorageError| failed("read")(e.into());
+            for pair in table.range::<&[u8]>(..).map_err(unread)? {
+                let (key, value) = pair.map_err(unread)?;
+                each(key.value(), value.value().len());
+            }
+            Ok(())
+        })
+    }
 }
 
 impl Shelf for Snapshot {

@@ -5,6 +5,7 @@
 //! 111 may work later. Data goes to standard output, words to standard error.
 
 mod board;
+mod catalogue;
 mod check_login;
 mod component;
 mod demo;
@@ -23,10 +24,11 @@ mod plumb;
 mod raw;
 mod record;
 mod secret;
+mod serve;
 mod signals;
 mod table;
 mod tape;
-mod tapicom;
+mod tapicli;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -59,6 +61,8 @@ enum Command {
     /// Print the manifest of a machine, with all it inherits
     Board(board::BoardArgs),
     #[command(subcommand)]
+    Catalogue(catalogue::Catalogue),
+    #[command(subcommand)]
     Library(library::Library),
     #[command(subcommand)]
     Drive(drive::Drive),
@@ -67,7 +71,8 @@ enum Command {
     #[command(subcommand)]
     Key(key::Key),
     Netplumber(netplumber::NetplumberArgs),
-    Tapicom(tapicom::TapicomArgs),
+    Serve(serve::ServeArgs),
+    Tapicli(Box<tapicli::TapicliArgs>),
     #[command(name = "check_login")]
     CheckLogin(check_login::CheckLoginArgs),
 }
@@ -113,13 +118,15 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::ProcSince(since) => ("proc_since", since.run()),
         Command::List(list) => ("list", list.run()),
         Command::Board(board) => ("board", board.run()),
+        Command::Catalogue(catalogue) => (catalogue.name(), catalogue.run()),
         Command::Library(library) => (library.name(), library.run()),
         Command::Drive(drive) => (drive.name(), drive.run()),
         Command::Demo(demo) => ("demo", demo.run()),
         Command::Glue(glue) => ("glue", glue.run()),
         Command::Key(key) => ("key", key.run()),
         Command::Netplumber(netplumber) => ("netplumber", netplumber.run()),
-        Command::Tapicom(tapicom) => ("tapicom", tapicom.run()),
+        Command::Serve(serve) => ("serve", serve.run()),
+        Command::Tapicli(tapicli) => ("tapicli", tapicli.run()),
         Command::CheckLogin(check) => ("check_login", check.run()),
     };
     report(name, result)
@@ -147,8 +154,9 @@ fn with_name_first(mut args: Vec<OsString>) -> Vec<OsString> {
 }
 
 fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("TAPIOCA_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,tapioca::netplumber=info"));
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TAPIOCA_LOG").unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new("warn,tapioca::netplumber=info,tapioca::serve=info")
+    });
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

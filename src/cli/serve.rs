@@ -78,7 +78,8 @@ impl ServeArgs {
             told.store(true, Ordering::Relaxed);
             true
         })?;
-        let mut kept = Kept::new(Program { name: "the service", path: program, words: self.words() });
+        let mut kept =
+            Kept::new(Program { name: "the service", path: program, words: self.words() });
         while !ends.load(Ordering::Relaxed) {
             if let Some(status) = kept.look() {
                 eprintln!("serve: the service ended ({status}) and is started again");

@@ -76,7 +76,7 @@ pub fn all_lines(run: &Run<'_>) -> Result<Vec<u8>, Fault> {
         line.write(&mut lines);
     }
     for at in &run.index.seeks {
-        for (input, output) in run.seek_points(at)? {
+        for &(input, output) in run.seek_points(at)?.iter() {
             Line::Seek { depth: at.depth, input, output }.write(&mut lines);
         }
     }
@@ -96,7 +96,7 @@ fn some(
     entries.dedup_by_key(|entry| entry.offset);
     let mut words = Words { partial: true, ..Words::default() };
     let mut wants = joined(entries.iter().map(|e| (e.offset, e.offset.saturating_add(e.span))));
-    for depth in 0..run.layers() {
+    for depth in 0..run.head.layers {
         for (from, to) in &wants {
             Line::Want { depth, from: *from, to: *to }.write(&mut words.before);
         }

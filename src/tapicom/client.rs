@@ -5,8 +5,6 @@
 //! none.
 
 use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 
 use super::frame::{self, Body, Decoder, Frame, Side};
 use super::message::{
@@ -58,17 +56,6 @@ impl Client {
         }
         client.greeting = theirs;
         Ok(client)
-    }
-
-    /// By the socket of the authority, on the appliance itself.
-    pub fn local(software: &str, socket: &Path) -> Result<Client, Fault> {
-        let failed = |e: &std::io::Error| {
-            Fault::host(format!("cannot reach the authority at {}", socket.display()), e)
-                .hint("is it running? tapioca serve")
-        };
-        let to = UnixStream::connect(socket).map_err(|e| failed(&e))?;
-        let from = to.try_clone().map_err(|e| failed(&e))?;
-        Client::over(software, from, to)
     }
 
     /// By a plumb, whose request says which entry of the gluepot there is tapicom.

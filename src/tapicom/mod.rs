@@ -13,7 +13,6 @@ pub mod frame;
 pub mod limits;
 pub mod login;
 pub mod message;
-pub mod opening;
 pub mod password;
 pub mod rate;
 pub mod reply;

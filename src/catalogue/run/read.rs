@@ -4,6 +4,9 @@
 //! pieces as may be. Knows nothing of where bytes come from but that there is a [`Shelf`]. Whatever is
 //! damaged is named by its job and place, and nothing of it is given out.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use super::block::{FactReader, Keys, decode};
 use super::column;
 use super::grams::{Asked, ZONE_BLOCKS, narrow};
@@ -30,12 +33,15 @@ pub struct Run<'a> {
     /// Its pieces.
     pub index: Index,
     shelf: &'a dyn Shelf,
+    /// The seek points that were looked at last, and where they lie: neighbours ask for them, too.
+    held: RefCell<Option<(u64, Rc<[(u64, u64)]>)>>,
 }
 
 impl<'a> Run<'a> {
     /// Opens the run of a job.
     pub fn open(job: JobId, head: RunHead, shelf: &'a dyn Shelf) -> Result<Run<'a>, Fault> {
-        let mut run = Run { job, head, index: Index::default(), shelf };
+        let held = RefCell::default();
+        let mut run = Run { job, head, index: Index::default(), shelf, held };
         let piece = run.piece(&head.index, "index")?;
         let index: Index = postcard::from_bytes(&piece.plain)
             .map_err(|e| run.damaged(&head.index, "index", &e.to_string()))?;
@@ -176,24 +182,17 @@ impl<'a> Run<'a> {
         Ok(found)
     }
 
-    /// How many layers it knows seek points of.
-    pub fn layers(&self) -> u8 {
-        self.index.seeks.iter().map(|seeks| seeks.depth).max().unwrap_or(0)
-    }
-
     /// All seek points of a piece, in order.
-    pub fn seek_points(&self, at: &SeeksAt) -> Result<Vec<(u64, u64)>, Fault> {
+    pub fn seek_points(&self, at: &SeeksAt) -> Result<Rc<[(u64, u64)]>, Fault> {
+        let held = self.held.borrow().clone().filter(|(offset, _)| *offset == at.piece.offset);
+        if let Some((_, points)) = held {
+            return Ok(points);
+        }
         let plain = self.piece(&at.piece, "seek points")?.plain;
-        let points = || {
-            let [mut inputs, mut outputs] = column::split(&plain)?;
-            let (mut points, mut before) = (Vec::new(), (0, 0));
-            while !inputs.is_empty() {
-                before = (inputs.difference(before.0)?, outputs.difference(before.1)?);
-                points.push(before);
-            }
-            outputs.is_empty().then_some(points)
-        };
-        points().ok_or_else(|| self.damaged(&at.piece, "seek points", "they are not in columns"))
+        let points = seek_points(&plain)
+            .ok_or_else(|| self.damaged(&at.piece, "seek points", "they are not in columns"))?;
+        self.held.replace(Some((at.piece.offset, Rc::clone(&points))));
+        Ok(points)
     }
 
     /// Where reading must start behind a layer to get at byte `input` before it.
@@ -222,7 +221,7 @@ impl<'a> Run<'a> {
         for at in self.index.seeks.iter().filter(|at| at.depth == depth && at.last.0 >= input) {
             let found = match at.first.0 >= input {
                 true => Some(at.first),
-                false => self.seek_points(at)?.into_iter().find(|point| point.0 >= input),
+                false => self.seek_points(at)?.iter().copied().find(|point| point.0 >= input),
             };
             best = best.into_iter().chain(found).min();
         }
@@ -248,6 +247,17 @@ impl<'a> Run<'a> {
             Fault::never(Blame::Host, what)
         })
     }
+}
+
+/// The points of a piece; `None` if it is none.
+pub fn seek_points(plain: &[u8]) -> Option<Rc<[(u64, u64)]>> {
+    let [mut inputs, mut outputs] = column::split(plain)?;
+    let (mut points, mut before) = (Vec::new(), (0, 0));
+    while !inputs.is_empty() {
+        before = (inputs.difference(before.0)?, outputs.difference(before.1)?);
+        points.push(before);
+    }
+    outputs.is_empty().then(|| points.into())
 }
 
 /// Rows of a run, one after the other; holds a block.

@@ -118,7 +118,7 @@ fn seek_points_and_sealed_lines_are_kept() {
         assert_eq!(run.seek(1, input).unwrap(), Some(output));
         assert_eq!(run.seek_after(1, input).unwrap(), Some(after));
     }
-    assert_eq!((run.layers(), run.seek(2, 77).unwrap()), (2, Some(5)));
+    assert_eq!((run.head.layers, run.seek(2, 77).unwrap()), (2, Some(5)));
     assert_eq!((run.seek(3, 0).unwrap(), run.seek_after(1, 899_901).unwrap()), (None, None));
 }
 

@@ -42,6 +42,8 @@ pub struct RunHead {
     pub first_offset: u64,
     /// Rows that say that something is gone.
     pub gone: u64,
+    /// Layers of the stream; of one without seek points everything must be read.
+    pub layers: u8,
     /// Its bytes.
     pub bytes: u64,
     /// The index, its last piece.
@@ -86,6 +88,7 @@ pub struct RunWriter {
     pieces: Pieces,
     seeks: Vec<(u8, Vec<(u64, u64)>)>,
     aside: Vec<u8>,
+    layers: u8,
 }
 
 /// Pieces on their way to the spool.
@@ -149,7 +152,13 @@ impl RunWriter {
         let spool = tempfile::spooled_tempfile_in(SPOOL_BYTES, folder);
         let pieces = Pieces { job, packer: Packer::new()?, spool, end: 0, index: Index::default() };
         let sorter = Sorter::new(folder, held_bytes);
-        Ok(RunWriter { sorter, pieces, seeks: Vec::new(), aside: Vec::new() })
+        Ok(RunWriter { sorter, pieces, seeks: Vec::new(), aside: Vec::new(), layers: 0 })
+    }
+
+    /// Says how many layers the stream has; without, as many as there are seek points of.
+    #[must_use]
+    pub fn layers(self, layers: u8) -> RunWriter {
+        RunWriter { layers, ..self }
     }
 
     /// Takes lines as they come in a mark or stand in an index.
@@ -211,8 +220,10 @@ impl RunWriter {
             self.pieces.put_seeks(depth, points)?;
         }
         self.end_aside()?;
-        let RunWriter { sorter, pieces, .. } = self;
-        let mut rows = Rows::new(pieces);
+        let told = self.pieces.index.seeks.iter().map(|seeks| seeks.depth).max();
+        let layers = self.layers.max(told.unwrap_or(0));
+        let mut rows = Rows::new(self.pieces, layers);
+        let sorter = self.sorter;
         for row in sorter.finish()? {
             rows.row(row?)?;
         }
@@ -232,10 +243,17 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(pieces: Pieces) -> Rows {
+    fn new(pieces: Pieces, layers: u8) -> Rows {
         let index = PieceAt { offset: 0, length: 0, raw: 0, plain: 0, seal: [0; 16] };
-        let head =
-            RunHead { rows: 0, entries: 0, first_offset: u64::MAX, gone: 0, bytes: 0, index };
+        let head = RunHead {
+            rows: 0,
+            entries: 0,
+            first_offset: u64::MAX,
+            gone: 0,
+            layers,
+            bytes: 0,
+            index,
+        };
         let (grams, held, before) = (GramWriter::default(), Vec::new(), None);
         Rows { pieces, grams, held, held_bytes: 0, before, head }
     }

@@ -22,7 +22,7 @@ type Where = (String, String);
 
 /// Which cartridges.
 #[derive(Args)]
-pub(super) struct Cartridges {
+pub(in crate::cli) struct Cartridges {
     /// Tape drive: /dev/sgN or virtual:DIR#drive0
     #[arg(long, value_name = "DEV")]
     drive: String,
@@ -35,11 +35,11 @@ pub(super) struct Cartridges {
 }
 
 impl Cartridges {
-    pub(super) fn mount(&self) -> Result<Mount, Fault> {
+    pub(in crate::cli) fn mount(&self) -> Result<Mount, Fault> {
         Mount::open(&self.drive, self.changer.as_deref(), scribe())
     }
 
-    pub(super) fn gather(&self, mount: &mut Mount) -> Result<Contents, Fault> {
+    pub(in crate::cli) fn gather(&self, mount: &mut Mount) -> Result<Contents, Fault> {
         let which = match (&self.changer, self.volume.as_slice()) {
             (None, _) => Which::Loaded,
             (Some(_), []) => Which::All,

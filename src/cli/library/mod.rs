@@ -8,6 +8,8 @@ mod status;
 
 use clap::Subcommand;
 
+pub(super) use list::Cartridges;
+
 use super::Done;
 use crate::stream::Fault;
 

@@ -4,6 +4,7 @@
 //! the job that it is for.
 
 use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -162,7 +163,9 @@ fn run(
 ) -> Result<u64, Fault> {
     let ended = Ring::start(parts, EDGE_BYTES, meter, up)?.wait(GRACE);
     match run::root_cause(&ended) {
-        Some((who, fault)) => Err(Fault { what: format!("{who}: {}", fault.what), ..fault.clone() }),
+        Some((who, fault)) => {
+            Err(Fault { what: format!("{who}: {}", fault.what), ..fault.clone() })
+        }
         None => Ok(ended.iter().filter_map(|part| part.verdict.as_ref().ok()).sum()),
     }
 }
@@ -177,12 +180,10 @@ pub(super) struct Taking {
     pub(super) identities: Vec<PathBuf>,
 }
 
-/// Takes what a restore gives: `streams` of them, one laid over the other. Returns how many things could
-/// not be had.
+/// Takes what a restore gives: streams, one laid over the other. Returns how many things could not be had.
 pub(super) fn take(
     appliance: &Appliance,
     job: u64,
-    streams: usize,
     taking: &Taking,
     meter: &Meter,
 ) -> Result<u64, Fault> {
@@ -194,9 +195,10 @@ pub(super) fn take(
             tracing::debug!(%error, "no more words from the appliance");
         }
     });
-    let from = Shared(Arc::new(Mutex::new(link.reader(STDOUT))));
+    let reader = HandleEnd { reader: link.reader(STDOUT), ahead: None };
+    let from = Shared(Arc::new(Mutex::new(reader)));
     let mut left_out = 0;
-    for _ in 0..streams {
+    while from.has_more().map_err(|e| Fault::host("cannot hear the appliance", &e))? {
         let taken = stream(FrameReader::new(from.clone()), taking, meter);
         left_out += taken.map_err(|fault| better_told(&link, fault))?;
     }
@@ -214,11 +216,7 @@ fn better_told(link: &crate::wire::Link, fault: Fault) -> Fault {
     }
 }
 
-fn stream(
-    mut from: FrameReader<Shared>,
-    taking: &Taking,
-    meter: &Meter,
-) -> Result<u64, Fault> {
+fn stream(mut from: FrameReader<Shared>, taking: &Taking, meter: &Meter) -> Result<u64, Fault> {
     let begin = match from.take()? {
         Item::Begin(begin) => begin,
         Item::Abort(abort) => {
@@ -253,13 +251,40 @@ fn stream(
     run(parts, meter.clone(), Nobody)
 }
 
+struct HandleEnd {
+    reader: HandleReader,
+    /// A byte that was looked at.
+    ahead: Option<u8>,
+}
+
 /// A handle that brings several streams, one after the other.
 #[derive(Clone)]
-struct Shared(Arc<Mutex<HandleReader>>);
+struct Shared(Arc<Mutex<HandleEnd>>);
 
-impl std::io::Read for Shared {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).read(into)
+impl Shared {
+    /// Whether another stream comes; waits until that is known.
+    fn has_more(&self) -> io::Result<bool> {
+        let mut end = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut byte = [0];
+        let count = end.reader.read(&mut byte)?;
+        end.ahead = (count > 0).then_some(byte[0]);
+        Ok(count > 0)
+    }
+}
+
+impl Read for Shared {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut end = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match (into.first_mut(), end.ahead.take()) {
+            (Some(first), Some(byte)) => {
+                *first = byte;
+                Ok(1)
+            }
+            (_, ahead) => {
+                end.ahead = ahead;
+                end.reader.read(into)
+            }
+        }
     }
 }
 
