@@ -2,4 +2,6 @@
 
 pub mod calendar;
 pub mod config;
+pub mod metrics;
 pub mod notify;
+pub mod report;

@@ -1,6 +1,6 @@
 //! When a schedule is due.
 //!
-//! Owns the meaning of `when` in a schedule: plain words ([`plain`]) or a cron expression of five fields, in a
+//! Owns the meaning of `when` in a schedule: plain words ([`words`]) or a cron expression of five fields, in a
 //! time zone. Refuses what never comes. Knows no clock: it is asked for what comes after a time.
 //!
 //! Where clocks are put forward, what was to begin in the hour that is left out begins right after it; where
@@ -10,6 +10,7 @@
 mod plain;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use croner::parser::{CronParser, Seconds as SecondsField, Year};
 use croner::{Cron, JobType};
@@ -53,7 +54,7 @@ impl When {
             None if text.starts_with(|c: char| c.is_ascii_digit() || "*@".contains(c)) => {
                 When::of_cron(&text)?
             }
-            None => When::of_plain(Plain::parse(&text)?)?,
+            None => When::of_plain(words::read(&text)?)?,
         };
         if when.next(0, &TimeZone::UTC).is_none() {
             return Err(wrong(format!("{text} never comes")));
