@@ -48,7 +48,10 @@ impl When {
         if text.len() > WHEN_BYTES_MAX {
             return Err(wrong(format!("it has more than {WHEN_BYTES_MAX} bytes")));
         }
-        let text = text.trim().to_lowercase();
+        let text = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+        if text.contains(char::is_control) {
+            return Err(wrong("it has a control character"));
+        }
         let when = match text.strip_prefix("cron ") {
             Some(told) => told_cron(told)?,
             None if text.starts_with(|c: char| c.is_ascii_digit() || "*@".contains(c)) => {
@@ -78,10 +81,7 @@ impl When {
         let is_fixed = cron.determine_job_type() == JobType::FixedTime;
         match Plain::of_cron(&cron.pattern, is_fixed) {
             Some(plain) => When::of_plain(plain),
-            None => {
-                let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-                Ok(When { form: Form::Cron(text), crons: vec![cron] })
-            }
+            None => Ok(When { form: Form::Cron(text.to_owned()), crons: vec![cron] }),
         }
     }
 
@@ -127,6 +127,10 @@ fn cron(text: &str) -> Result<Cron, Fault> {
         return Err(wrong(format!("{text}: a cron expression has five fields"))
             .hint("minute, hour, day of the month, month, day of the week: 30 2 * * mon-fri"));
     }
+    // A list with nothing between its commas is no list, whatever a parser makes of it.
+    if text.split([' ', ',']).any(str::is_empty) {
+        return Err(wrong(format!("{text}: something is missing beside a comma")));
+    }
     parser.build().parse(text).map_err(|error| {
         let why = error.to_string().trim_end_matches('.').replace('\n', " ");
         wrong(format!("{text}: {}{}", why[..1].to_lowercase(), &why[1..]))
@@ -135,7 +139,8 @@ fn cron(text: &str) -> Result<Cron, Fault> {
 
 /// What a cron expression means, in words that only people read.
 fn meaning(cron: &Cron) -> String {
-    cron.describe().to_lowercase().trim_end_matches('.').replace(['(', ')'], "")
+    let said = cron.describe().to_lowercase().replace(['(', ')'], " ");
+    said.trim_end_matches('.').split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// `EXPRESSION` or `EXPRESSION (MEANING)`; a meaning that is not its own is refused.
