@@ -135,15 +135,31 @@ fn mail_goes_with_tls_and_a_password() {
 }
 
 #[test]
+fn mail_goes_with_tls_from_the_first_byte() {
+    let (certificates, dir) = (Certificates::make(), tempfile::tempdir().unwrap());
+    let (pem, key) = (certificates.text("server.pem"), certificates.text("server.key"));
+    let words = ["smtp", "0", "--tls", &pem, &key, "--at-once", "--auth", "box", "swordfish"];
+    let mut receiver = Receiver::start(&words);
+    let mail = sealed(receiver.port, &certificates, dir.path(), "swordfish");
+    let notifier = by_mail(&Mail { tls: MailTls::Tls, ..mail }, EAGER);
+    notifier.tell(note("sealed"));
+    assert_eq!(receiver.next()["fine"], true);
+    assert_eq!(receiver.next()["headers"]["subject"], "sealed");
+}
+
+#[test]
 fn nothing_is_said_to_a_server_that_is_not_who_it_should_be() {
     let (certificates, dir) = (Certificates::make(), tempfile::tempdir().unwrap());
     let (pem, key) = (certificates.text("server.pem"), certificates.text("server.key"));
     let others = Certificates::make();
     let log = Log::start();
     let sealed_one = Receiver::start(&["smtp", "0", "--tls", &pem, &key, "--auth", "box", "x"]);
-    let open_one = Receiver::start(&["smtp", "0", "--auth", "box", "x"]);
-    for receiver in [sealed_one, open_one] {
-        let notifier = by_mail(&sealed(receiver.port, &others, dir.path(), "x"), EAGER);
+    let login_in_clear = Receiver::start(&["smtp", "0", "--auth", "box", "x", "--in-clear"]);
+    let open_one = Receiver::start(&["smtp", "0"]);
+    for (receiver, with_login) in [(sealed_one, true), (login_in_clear, true), (open_one, false)] {
+        let mail = sealed(receiver.port, &others, dir.path(), "x");
+        let login = mail.login.clone().filter(|_| with_login);
+        let notifier = by_mail(&Mail { login, ..mail }, EAGER);
         notifier.tell(note("secret"));
         log.wait("cannot send");
         assert_eq!(notifier.finish(Duration::from_secs(20)), 1);

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """Receivers of mail and webhooks, for tests.
 
-receivers.py smtp PORT [--tls CERT KEY] [--auth USER PASSWORD] [--later N]
+receivers.py smtp PORT [--tls CERT KEY [--at-once]] [--auth USER PASSWORD] [--later N]
 receivers.py http PORT [--tls CERT KEY] [--answers 503,200]
 
 Prints the port first, then a line of JSON for everything that is taken or refused. An address that begins with
-`nobody` is refused for good; --later refuses the first N messages for now. Ends when its input does.
+`nobody` is refused for good; --later refuses the first N messages for now; with
+--at-once the connection is TLS from its first byte; --in-clear takes passwords without TLS. Ends when its input does.
 """
 import argparse
 import asyncio
@@ -75,15 +76,18 @@ def smtp(args):
         return SMTP(
             Handler(),
             hostname="receiver",
-            tls_context=context(args.tls),
-            require_starttls=bool(args.tls),
+            tls_context=None if args.at_once else context(args.tls),
+            require_starttls=bool(args.tls) and not args.at_once,
+            auth_require_tls=not (args.at_once or args.in_clear),
             authenticator=check if args.auth else None,
             auth_required=bool(args.auth),
         )
 
     async def run():
         loop = asyncio.get_running_loop()
-        listening = await loop.create_server(server, "127.0.0.1", args.port)
+        listening = await loop.create_server(
+            server, "127.0.0.1", args.port, ssl=context(args.tls) if args.at_once else None
+        )
         print(listening.sockets[0].getsockname()[1], flush=True)
         await listening.serve_forever()
 
@@ -120,7 +124,9 @@ def main():
     parser.add_argument("what", choices=["smtp", "http"])
     parser.add_argument("port", type=int)
     parser.add_argument("--tls", nargs=2)
+    parser.add_argument("--at-once", action="store_true")
     parser.add_argument("--auth", nargs=2)
+    parser.add_argument("--in-clear", action="store_true")
     parser.add_argument("--later", type=int, default=0)
     parser.add_argument("--answers", default="")
     args = parser.parse_args()

@@ -8,7 +8,8 @@ use tapioca::catalogue::record::{
     Job, JobId, JobState, Kept, Level, Medium, MediumState, Seconds, Work,
 };
 use tapioca::serve::calendar;
-use tapioca::serve::report::{Around, COLUMNS, job_span, report, subject};
+use tapioca::serve::notify::Kind;
+use tapioca::serve::report::{Around, COLUMNS, job_span, note, report, subject};
 use tapioca::stream::StreamId;
 use uuid::Uuid;
 
@@ -245,6 +246,41 @@ fn nothing_is_called_whole_that_is_not() {
     assert!(!damaged.contains("copy 2      whole"), "{damaged}");
     let sound = told(&two_copies(JobState::Damaged("x".to_owned())), &media[..1], &[], None);
     assert!(sound.contains("No copy of it is whole"), "{sound}");
+}
+
+#[test]
+fn a_note_of_a_job_says_the_same_to_people_and_programs() {
+    let zone = calendar::zone("Europe/Berlin").unwrap();
+    let (media, left_out) = (media(), ["srv/x: gone".to_owned()]);
+    let around = Around { media: &media, left_out: &left_out, waits_for: None, zone: &zone };
+    let one = note(&two_copies(JobState::DoneBut(1)), &around, ASKED_S + 9000);
+    assert_eq!(one.kind, Kind::Problem);
+    assert_eq!(one.subject, "Backup tree of web is done, but 1 thing was left out");
+    assert!(one.text.starts_with(&one.subject) && one.text.contains("srv/x: gone"));
+    let expected = serde_json::json!({
+        "job": 17, "machine": "web", "backup": "tree", "state": "done-but",
+        "asked_s": ASKED_S, "started_s": ASKED_S + 30, "ended_s": ASKED_S + 4360,
+        "recorded_bytes": 212_456_789_012u64, "entries": 18_203, "left_out": 1,
+        "media": ["TAP001L9", "TAP002L9", "TAP003L9"], "waits_for": null,
+    });
+    assert_eq!(one.json, expected);
+    for (state, kind) in [
+        (JobState::Done, Kind::Done),
+        (JobState::Interrupted("x".to_owned()), Kind::Problem),
+        (JobState::Failed("x".to_owned()), Kind::Problem),
+        (JobState::Cancelled("x".to_owned()), Kind::Problem),
+        (JobState::Damaged("x".to_owned()), Kind::Alarm),
+    ] {
+        assert_eq!(note(&job(state), &around, 0).kind, kind);
+    }
+    let waits = Around { waits_for: Some("cartridge TAP009L9"), ..around };
+    let request = note(&job(JobState::Running), &waits, 0);
+    assert_eq!(
+        (request.kind, &request.json["waits_for"]),
+        (Kind::Request, &"cartridge TAP009L9".into())
+    );
+    // Who waits no more asks for nothing.
+    assert_eq!(note(&job(JobState::Done), &waits, 0).kind, Kind::Done);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 
 pub use page::page;
-pub use snapshot::{DriveNow, DriveState, Snapshot};
+pub use snapshot::{DriveNow, DriveState, Snapshot, job_state};
 
 use crate::stream::{Blame, Fault};
 

@@ -90,7 +90,8 @@ pub(super) const JOB_STATES: [&str; 9] = [
     "damaged",
 ];
 
-fn job_state(state: &JobState) -> &'static str {
+/// The word for a state, the same wherever programs read it.
+pub fn job_state(state: &JobState) -> &'static str {
     match state {
         JobState::Queued => JOB_STATES[0],
         JobState::Held => JOB_STATES[1],

@@ -5,6 +5,7 @@
 //! what its record says, in the words of the ladder: recorded, verified, second copy.
 
 mod advice;
+mod note;
 mod text;
 
 use jiff::tz::TimeZone;
@@ -12,6 +13,7 @@ use jiff::tz::TimeZone;
 use crate::catalogue::record::{Job, JobState, Kept, Level, Medium, MediumState, Seconds, Work};
 use text::{Sheet, clean, count, duration, shortened, size, time};
 
+pub use note::note;
 pub use text::COLUMNS;
 
 /// Names of things left out that are shown.
