@@ -190,7 +190,14 @@ impl Door {
         Act::Check(Box::new(attempt))
     }
 
-    fn command(&mut self, command: Command, caller: Caller, now: Now, books: &dyn Books) -> Act {
+    /// What is to be done about a command of somebody who is known.
+    pub fn command(
+        &mut self,
+        command: Command,
+        caller: Caller,
+        now: Now,
+        books: &dyn Books,
+    ) -> Act {
         if !decide(&command, Some(&caller), books) {
             let reply = refused(Why::NoRight, "the ticket does not allow this, or not there");
             let Caller { user, machine, .. } = &caller;

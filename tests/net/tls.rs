@@ -93,7 +93,9 @@ fn nothing_is_encrypted_before_the_handshake() {
 /// A key is good for so many records; a long backup has more.
 #[test]
 fn keys_that_are_used_up_are_renewed_on_the_way() {
-    let SupportedCipherSuite::Tls13(usual) = cipher_suite::TLS13_AES_256_GCM_SHA384;
+    let SupportedCipherSuite::Tls13(usual) = cipher_suite::TLS13_AES_256_GCM_SHA384 else {
+        panic!("a suite of TLS 1.3 is one of another version");
+    };
     let common = CipherSuiteCommon {
         suite: usual.common.suite,
         hash_provider: usual.common.hash_provider,

@@ -3,3 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod config;
+mod metrics;
+mod notify;
+mod receiver;
+mod report;

@@ -1,6 +1,6 @@
 //! When a schedule is due.
 //!
-//! Owns the meaning of `when` in a schedule: plain words ([`plain`]) or a cron expression of five fields, in a
+//! Owns the meaning of `when` in a schedule: plain words ([`words`]) or a cron expression of five fields, in a
 //! time zone. Refuses what never comes. Knows no clock: it is asked for what comes after a time.
 //!
 //! Where clocks are put forward, what was to begin in the hour that is left out begins right after it; where
@@ -10,6 +10,7 @@
 mod plain;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use croner::parser::{CronParser, Seconds as SecondsField, Year};
 use croner::{Cron, JobType};
@@ -47,13 +48,16 @@ impl When {
         if text.len() > WHEN_BYTES_MAX {
             return Err(wrong(format!("it has more than {WHEN_BYTES_MAX} bytes")));
         }
-        let text = text.trim().to_lowercase();
+        let text = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+        if text.contains(char::is_control) {
+            return Err(wrong("it has a control character"));
+        }
         let when = match text.strip_prefix("cron ") {
             Some(told) => told_cron(told)?,
             None if text.starts_with(|c: char| c.is_ascii_digit() || "*@".contains(c)) => {
                 When::of_cron(&text)?
             }
-            None => When::of_plain(Plain::parse(&text)?)?,
+            None => When::of_plain(words::read(&text)?)?,
         };
         if when.next(0, &TimeZone::UTC).is_none() {
             return Err(wrong(format!("{text} never comes")));
@@ -77,10 +81,7 @@ impl When {
         let is_fixed = cron.determine_job_type() == JobType::FixedTime;
         match Plain::of_cron(&cron.pattern, is_fixed) {
             Some(plain) => When::of_plain(plain),
-            None => {
-                let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-                Ok(When { form: Form::Cron(text), crons: vec![cron] })
-            }
+            None => Ok(When { form: Form::Cron(text.to_owned()), crons: vec![cron] }),
         }
     }
 
@@ -126,6 +127,10 @@ fn cron(text: &str) -> Result<Cron, Fault> {
         return Err(wrong(format!("{text}: a cron expression has five fields"))
             .hint("minute, hour, day of the month, month, day of the week: 30 2 * * mon-fri"));
     }
+    // A list with nothing between its commas is no list, whatever a parser makes of it.
+    if text.split([' ', ',']).any(str::is_empty) {
+        return Err(wrong(format!("{text}: something is missing beside a comma")));
+    }
     parser.build().parse(text).map_err(|error| {
         let why = error.to_string().trim_end_matches('.').replace('\n', " ");
         wrong(format!("{text}: {}{}", why[..1].to_lowercase(), &why[1..]))
@@ -134,7 +139,8 @@ fn cron(text: &str) -> Result<Cron, Fault> {
 
 /// What a cron expression means, in words that only people read.
 fn meaning(cron: &Cron) -> String {
-    cron.describe().to_lowercase().trim_end_matches('.').replace(['(', ')'], "")
+    let said = cron.describe().to_lowercase().replace(['(', ')'], " ");
+    said.trim_end_matches('.').split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// `EXPRESSION` or `EXPRESSION (MEANING)`; a meaning that is not its own is refused.

@@ -210,10 +210,12 @@ fn what_is_not_understood_is_named() {
         ("weekdays 2:00", "\"2:00\" is not expected there; `at` is", "HH:MM"),
         ("0 2 * *", "five fields", "30 2 * *"),
         ("0 0 2 * * *", "five fields", "30 2 * *"),
+        ("30 2 , * mon-fri", "missing beside a comma", "cron"),
         ("61 2 * * *", "61", "cron"),
         ("0 2 30 2 *", "never comes", "daily"),
         ("on the 30th at 4:00 and", "\"\" is no time", "HH:MM"),
         ("cron 0 4 1 1 * (daily)", "does not mean daily", "leave out"),
+        ("daily\u{1b}[31m at 2:00", "control character", "daily"),
         ("dä at 2:00", "\"dä\" is no day", "monday"),
     ] {
         let fault = When::parse(text).expect_err(text);

@@ -197,7 +197,7 @@ impl Talk {
         self.look(move |view| {
             let known = Known(view.state);
             match first_steps(&peer, &request, view.state) {
-                Some(caller) => Act::Pass(caller, Box::new(request.command)),
+                Some(caller) => lock(&door).command(request.command, caller, now, &known),
                 None => lock(&door).judge(&peer, request, now, &known),
             }
         })

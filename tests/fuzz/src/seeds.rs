@@ -37,6 +37,39 @@ pub fn write(dir: &Path) {
     devices(dir);
     sealed_lines(dir);
     network(dir);
+    outside(dir);
+}
+
+/// What an operator says: when, and the service's file.
+fn outside(dir: &Path) {
+    for (name, text) in [
+        ("daily", "daily at 02:30 and noon"),
+        ("week", "every monday, wednesday and sunday at 22:00"),
+        (
+            "month",
+            "on the 1st, 15th and last day, first monday and last friday of the month at midnight",
+        ),
+        ("hours", "every 6 hours at minute 15"),
+        ("minutes", "every 20 minutes"),
+        ("plain-cron", "30 2 * * mon-fri"),
+        ("cron", "*/7 1-5,9 l,15w */3 fri#2,5#l"),
+        ("told", "cron 0 4 1 1 * (at 04:00, on day 1, in january)"),
+        ("nickname", "@weekly"),
+        ("never", "0 2 30 2 *"),
+    ] {
+        put(dir, "when", name, text.as_bytes());
+    }
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/serve.toml");
+    let shipped = std::fs::read_to_string(shipped).expect("the service's file is shipped");
+    // Without its comments, which leave no room for anything else.
+    let keys = shipped.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    put(dir, "serve", "shipped", keys.collect::<Vec<_>>().join("\n").as_bytes());
+    put(
+        dir,
+        "serve",
+        "wrong",
+        b"state = 'x'\ndrives = ['/dev/sg1', 'virtual:/a#drive0']\n[limits]\nsync_s = 0\n",
+    );
 }
 
 /// What two plumbers say to each other, and what a gluepot, a code and an address look like.

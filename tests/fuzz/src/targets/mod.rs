@@ -8,6 +8,7 @@ mod devices;
 mod entries;
 mod names;
 mod network;
+mod outside;
 pub mod peer;
 mod recipes;
 pub mod repair;
@@ -56,6 +57,8 @@ pub const ALL: &[Target] = &[
     target("message", network::message, repair::nothing),
     target("gluepot", network::gluepot, repair::nothing),
     target("code", network::code, repair::nothing),
+    target("when", outside::when, repair::nothing),
+    target("serve", outside::config, repair::nothing),
     target("tls", tls::tls, repair::nothing),
     target("frames", streams::frames, repair::frames),
     target("lines", streams::lines, repair::nothing),
