@@ -4,6 +4,7 @@
 //! test. A target keeps no state between two inputs.
 
 mod archive;
+mod catalogue;
 mod devices;
 mod entries;
 mod names;
@@ -57,6 +58,8 @@ pub const ALL: &[Target] = &[
     target("gluepot", network::gluepot, repair::nothing),
     target("code", network::code, repair::nothing),
     target("tls", tls::tls, repair::nothing),
+    target("run", catalogue::run, repair::nothing),
+    target("envelope", catalogue::envelope, repair::nothing),
     target("frames", streams::frames, repair::frames),
     target("lines", streams::lines, repair::nothing),
     target("receipt", streams::receipt, repair::nothing),
