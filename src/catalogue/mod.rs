@@ -5,7 +5,7 @@
 //! damaged piece is named and never given out. Decides nothing.
 
 pub mod check;
-mod envelope;
+pub mod envelope;
 pub mod export;
 pub mod find;
 mod keeper;

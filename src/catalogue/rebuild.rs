@@ -75,7 +75,15 @@ pub fn rebuild(
 fn copies(contents: &Contents) -> Vec<Vec<&StreamFound>> {
     let mut all: Vec<Vec<&StreamFound>> = Vec::new();
     let mut places: BTreeMap<StreamId, usize> = BTreeMap::new();
-    for stream in &contents.streams {
+    let mut streams: Vec<&StreamFound> = contents.streams.iter().collect();
+    // Of those made in the same second the tape knows which was first.
+    streams.sort_by_key(|stream| {
+        let first = stream.parts.first().map(|part| {
+            (part.label.created_s, part.label.set_id, part.label.volume_number, part.block)
+        });
+        (stream.begin.created_s, first)
+    });
+    for stream in streams {
         let at = *places.entry(stream.begin.stream).or_insert(all.len());
         match all.get_mut(at) {
             Some(copies) => copies.push(stream),

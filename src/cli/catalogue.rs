@@ -1,7 +1,7 @@
 //! `catalogue`: checks what the authority remembers, writes it down as text, makes it anew from cartridges.
 
 use std::fs::File;
-use std::io::{BufReader, Write};
+use std::io::{BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -122,10 +122,39 @@ impl Export {
                 file.get_mut().publish()?;
             }
             None => print(|out| {
-                export(&snapshot, lists, out).map(|_| ()).map_err(std::io::Error::other)
+                let mut out = Watched { out, reader_is_gone: false };
+                match export(&snapshot, lists, &mut out) {
+                    Err(_) if out.reader_is_gone => Err(ErrorKind::BrokenPipe.into()),
+                    exported => exported.map(|_| ()).map_err(std::io::Error::other),
+                }
             })?,
         }
         Ok(Done::Whole)
+    }
+}
+
+/// Remembers that a reader has seen enough.
+struct Watched<W> {
+    out: W,
+    reader_is_gone: bool,
+}
+
+impl<W: Write> Watched<W> {
+    fn watch<T>(&mut self, done: std::io::Result<T>) -> std::io::Result<T> {
+        self.reader_is_gone |= done.as_ref().is_err_and(|e| e.kind() == ErrorKind::BrokenPipe);
+        done
+    }
+}
+
+impl<W: Write> Write for Watched<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let done = self.out.write(bytes);
+        self.watch(done)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let done = self.out.flush();
+        self.watch(done)
     }
 }
 

@@ -6,6 +6,13 @@
 use std::path::Path;
 use std::process::Command;
 
+use tapioca::catalogue::envelope;
+use tapioca::catalogue::record::{Credential, Record, Right, User};
+use tapioca::catalogue::run::Row;
+use tapioca::catalogue::run::block::{encode_facts, encode_keys};
+use tapioca::catalogue::run::grams::GramWriter;
+use tapioca::catalogue::run::index::{BlockAt, Index, SeeksAt};
+use tapioca::catalogue::run::piece::PieceAt;
 use tapioca::identity::enrol::{Answer, Ask};
 use tapioca::list::file::ListWriter;
 use tapioca::list::{self, Line};
@@ -38,6 +45,7 @@ pub fn write(dir: &Path) {
     sealed_lines(dir);
     network(dir);
     outside(dir);
+    catalogue(dir);
 }
 
 /// What an operator says: when, and the service's file.
@@ -70,6 +78,45 @@ fn outside(dir: &Path) {
         "wrong",
         b"state = 'x'\ndrives = ['/dev/sg1', 'virtual:/a#drive0']\n[limits]\nsync_s = 0\n",
     );
+}
+
+/// The parts of a run, lines to make one of, and records.
+fn catalogue(dir: &Path) {
+    let rows: Vec<Row> = list::lines(LINES)
+        .filter_map(|line| line.ok().and_then(|line| Row::of(line).ok()))
+        .collect();
+    let (keys, (facts, digests)) = (encode_keys(&rows), encode_facts(&rows));
+    let lengths = [keys.len() as u16, facts.len() as u16].map(u16::to_le_bytes).concat();
+    put(dir, "run", "block", &[&[0], &lengths[..], &keys, &facts, &digests].concat());
+    let piece = |offset| PieceAt { offset, length: 7, raw: 0, plain: 9, seal: [5; 16] };
+    let block = |offset| BlockAt { first: b"a".into(), keys: piece(offset), facts: piece(offset + 7) };
+    let seeks = SeeksAt { depth: 1, first: (0, 0), last: (9, 5), piece: piece(28) };
+    let index = Index {
+        blocks: vec![block(0), block(14)],
+        zones: Vec::new(),
+        seeks: vec![seeks],
+        aside: vec![piece(35)],
+    };
+    let index = postcard::to_stdvec(&index).expect("it is short");
+    put(dir, "run", "index", &[&[1], &index[..]].concat());
+    let mut grams = GramWriter::default();
+    rows.iter().for_each(|row| grams.key(&row.key, 0));
+    grams.end_block();
+    let group = grams.finish().into_iter().max_by_key(|group| group.iter().filter(|b| **b > 0).count());
+    put(dir, "run", "grams", &[b"\x02file nam", &group.expect("there are some")[..]].concat());
+    put(dir, "run", "seeks", b"\x03\x03\x03\x00\x14\x14\x00\x06\x08");
+    put(dir, "run", "lines", &[&[4], LINES, b"- a/b\ni 7 a\nd 0 512 0 1.000000000 - ./a/\n"].concat());
+    let user = User {
+        name: "anna".into(),
+        credential: Credential::Machine,
+        rights: Right::ALL.into(),
+        machines: ["web".to_owned()].into(),
+        disabled: false,
+    };
+    let closed = envelope::close("user", b"anna", &user).expect("it is short");
+    put(dir, "envelope", "user", &[&[0, 4], &b"anna"[..], &closed].concat());
+    let record = postcard::to_stdvec(&Record::User(user)).expect("it is short");
+    put(dir, "envelope", "record", &[&[0, 4], &b"anna"[..], &record].concat());
 }
 
 /// What two plumbers say to each other, and what a gluepot, a code and an address look like.

@@ -4,6 +4,7 @@
 //! test. A target keeps no state between two inputs.
 
 mod archive;
+mod catalogue;
 mod devices;
 mod entries;
 mod names;
@@ -60,6 +61,8 @@ pub const ALL: &[Target] = &[
     target("when", outside::when, repair::nothing),
     target("serve", outside::config, repair::nothing),
     target("tls", tls::tls, repair::nothing),
+    target("run", catalogue::run, repair::nothing),
+    target("envelope", catalogue::envelope, repair::nothing),
     target("frames", streams::frames, repair::frames),
     target("lines", streams::lines, repair::nothing),
     target("receipt", streams::receipt, repair::nothing),
