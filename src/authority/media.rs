@@ -14,7 +14,7 @@ use super::event::{DriveId, Element};
 use super::state::State;
 use super::step::Step;
 use crate::catalogue::record::{
-    JobId, Kept, Medium, MediumState, NewSet, Pool, Record, Seconds, Set,
+    JobId, Kept, Level, Medium, MediumState, NewSet, Pool, Record, Seconds, Set, Work,
 };
 
 /// What to write on.
@@ -40,7 +40,38 @@ impl Choice {
 impl State {
     /// Whether nothing on it needs to be kept any more.
     pub fn is_expired(&self, medium: &Medium) -> bool {
-        !self.clock.is_doubted && medium.expires_s.is_none_or(|at_s| at_s <= self.now_s())
+        !self.clock.is_doubted
+            && medium.expires_s.is_none_or(|at_s| at_s <= self.now_s())
+            && !self.is_wanted(&medium.tag)
+    }
+
+    /// Whether a job that is not over has something on it, builds on it, or is to read it.
+    fn is_wanted(&self, tag: &str) -> bool {
+        let has = |id: JobId| {
+            let job = self.job(id);
+            job.is_some_and(|job| job.kept.iter().any(|run| run.medium == tag))
+        };
+        self.open.iter().any(|id| match self.job(*id).map(|job| &job.work) {
+            Some(Work::Backup { .. }) => self.chain(*id).into_iter().any(has),
+            Some(Work::Restore { of, .. }) => of.iter().copied().any(has),
+            Some(Work::Verify { of } | Work::Copy { of, .. }) => has(*of) || has(*id),
+            _ => false,
+        })
+    }
+
+    /// The jobs that a backup builds on, itself first.
+    pub(super) fn chain(&self, id: JobId) -> Vec<JobId> {
+        let mut chain = vec![id];
+        while let Some(Work::Backup { level: Level::Since(base), .. }) =
+            chain.last().and_then(|id| self.job(*id)).map(|job| &job.work)
+        {
+            // A base is older; anything else would have no end.
+            if chain.last().is_some_and(|last| base >= last) {
+                break;
+            }
+            chain.push(*base);
+        }
+        chain
     }
 
     /// Whether a drive or a move has it, so that nobody else may.

@@ -131,10 +131,14 @@ impl Step<'_> {
         if let Some(of) = of {
             self.change_job(of, |job| add_runs(&mut job.kept, &runs));
         }
-        self.change_medium(tag, |medium| {
-            medium.bytes += bytes;
-            medium.expires_s = medium.expires_s.max(expires_s);
-        });
+        self.change_medium(tag, |medium| medium.bytes += bytes);
+        // What was written before stays as long as what is written now.
+        let kept = self.state.job(id).map_or(&[][..], |job| &job.kept);
+        let mut tags: Vec<String> = kept.iter().map(|run| run.medium.clone()).collect();
+        tags.dedup();
+        for tag in tags {
+            self.change_medium(&tag, |m| m.expires_s = m.expires_s.max(expires_s));
+        }
     }
 
     /// Until when what is written now for a pool is kept.
@@ -187,7 +191,7 @@ impl Step<'_> {
         let Some(job) = self.state.job(id) else { return };
         let Work::Backup { pool, .. } = &job.work else { return };
         let expires_s = Some(self.expiry(pool));
-        for base in self.chain(id) {
+        for base in self.state.chain(id) {
             let Some(job) = self.state.job(base) else { continue };
             let tags: BTreeSet<String> = job.kept.iter().map(|run| run.medium.clone()).collect();
             self.change_job(base, |job| job.expires_s = job.expires_s.max(expires_s));
