@@ -77,13 +77,13 @@ impl Step<'_> {
     fn change_media(&mut self, needs: &mut Needs) {
         let waits = |drive: &super::drives::Drive| {
             let session = drive.session.as_ref().filter(|s| s.needs_medium && !s.is_ending)?;
-            (drive.doing == Doing::Nothing).then(|| (session.pool.clone(), session.set))
+            (drive.doing == Doing::Nothing).then(|| session.clone())
         };
         let drives = self.state.drives.iter();
         let waiting: Vec<_> = drives.filter_map(|(id, d)| Some((*id, waits(d)?))).collect();
-        for (id, (pool, set)) in waiting {
-            let Some(pool) = self.state.records.pools.get(&pool).cloned() else { continue };
-            match self.state.choose_new(&pool, Some(set), Some(id)) {
+        for (id, session) in waiting {
+            let Some(pool) = self.state.records.pools.get(&session.pool).cloned() else { continue };
+            match self.state.choose_next(&pool, &session, id) {
                 Some(choice) => {
                     let approached = self.approach(id, &choice, &pool.name);
                     self.note_mounting(approached.err(), needs);
@@ -98,6 +98,10 @@ impl Step<'_> {
         let elsewhere = self.state.choose_new(pool, None, None);
         let at = elsewhere.and_then(|choice| self.state.place_of(choice.tag()));
         match at {
+            // Both it and what is full need a slot.
+            Some(Element::Drive(other)) if other != id && self.state.free_slots() < 2 => {
+                self.note_mounting(Some(Mounting::NoSlot), needs);
+            }
             Some(Element::Drive(other)) if other != id => _ = self.unload(other),
             _ => self.need_medium(pool, needs),
         }

@@ -308,9 +308,9 @@ impl Step<'_> {
     pub(super) fn resume(&mut self, call: CallId, id: JobId) {
         let Some(job) = self.state.job(id).cloned() else { return };
         if matches!(job.state, JobState::Interrupted(_)) {
-            let runs: Vec<_> = job.kept.iter().collect();
-            if !super::agree::covers(&runs, job.recorded) {
-                let why = format!("of job {id} not everything is kept any more");
+            if !self.state.is_chain_kept(id) {
+                let why =
+                    format!("of job {id}, or what it builds on, not everything is kept any more");
                 return self.refuse(call, why, "begin a new backup");
             }
             self.state.retries.remove(&id);

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::Errand;
-use super::drives::{Doing, Is, Task};
+use super::drives::{Doing, Is, Session, Task};
 use super::event::{DriveId, Element};
 use super::state::State;
 use super::step::Step;
@@ -38,6 +38,16 @@ impl Choice {
 }
 
 impl State {
+    /// Whether all that a job and those it builds on have recorded is still there.
+    pub(super) fn is_chain_kept(&self, id: JobId) -> bool {
+        self.chain(id).into_iter().all(|id| {
+            let job = self.job(id);
+            job.is_some_and(|j| {
+                super::agree::covers(&j.kept.iter().collect::<Vec<_>>(), j.recorded)
+            })
+        })
+    }
+
     /// Whether nothing on it needs to be kept any more.
     pub fn is_expired(&self, medium: &Medium) -> bool {
         !self.clock.is_doubted
@@ -120,6 +130,33 @@ impl State {
             return Some(Choice::Append(tag));
         }
         self.choose_new(pool, sets.last().map(|set| set.id), drive)
+    }
+
+    /// What a session that needs a medium goes on with: what was just labelled for it, or something new.
+    pub(super) fn choose_next(
+        &self,
+        pool: &Pool,
+        session: &Session,
+        drive: DriveId,
+    ) -> Option<Choice> {
+        let last = self.records.sets.get(&session.set).and_then(|set| set.volumes.last());
+        let is_fresh = |tag: &&String| {
+            let medium = self.records.media.get(*tag);
+            let takes_more = medium.is_some_and(|m| m.state == MediumState::Appendable);
+            **tag != session.tag && takes_more && self.is_at_hand(tag, Some(drive))
+        };
+        match last.filter(is_fresh) {
+            Some(tag) => Some(Choice::Append(tag.clone())),
+            None => self.choose_new(pool, Some(session.set), Some(drive)),
+        }
+    }
+
+    /// How many slots are free.
+    pub(super) fn free_slots(&self) -> usize {
+        let is_free = |(at, content): &(&Element, &Option<_>)| {
+            matches!(at, Element::Slot(_)) && content.is_none() && !self.is_target(**at)
+        };
+        self.elements.iter().filter(is_free).count()
     }
 
     /// What a set would go on with.
@@ -317,7 +354,10 @@ impl Step<'_> {
         let is = self.state.drives.get(&id).and_then(|drive| drive.has_read(tag)).cloned();
         match (choice, is) {
             (Choice::Append(_), Some(Is::Volume { .. })) => {
-                self.begin_session(id, tag, pool);
+                match self.state.drives[&id].session.is_some() {
+                    true => self.go_on(id, tag),
+                    false => self.begin_session(id, tag, pool),
+                }
                 return Ok(true);
             }
             (Choice::Label(_, set), Some(Is::Blank | Is::Volume { .. })) => {

@@ -104,11 +104,12 @@ impl State {
     /// How good a place is; none: of no use.
     fn rank(&self, run: &Kept) -> Option<u8> {
         let medium = self.records.media.get(&run.medium)?;
-        let is_out = self.strangers.contains_key(&run.medium)
-            || self.unobtainable.contains(&run.medium)
-            || medium.volume != run.volume;
-        if is_out {
+        if self.unobtainable.contains(&run.medium) || medium.volume != run.volume {
             return None;
+        }
+        // The right one is somewhere, and a person was asked where.
+        if self.strangers.contains_key(&run.medium) {
+            return Some(OUTSIDE);
         }
         let is_damaged = matches!(medium.state, MediumState::Damaged(_));
         Some(match self.place_of(&run.medium) {
@@ -329,7 +330,7 @@ impl Step<'_> {
     }
 
     fn need_tag(&mut self, tag: &str, job: JobId, needs: &mut Needs) {
-        if self.is_library_steady() {
+        if self.is_library_steady() && !self.state.strangers.contains_key(tag) {
             let words = format!("put {tag} {}: job {job} waits for it", self.where_to());
             needs.insert(Need::Bring(tag.to_owned()), words);
         }

@@ -9,7 +9,7 @@ use super::drives::{Is, Session};
 use super::event::{DriveId, Ending, ErrandId, Said};
 use super::step::Step;
 use super::{Action, Errand};
-use crate::catalogue::record::{JobId, JobState, Kept, MediumState, NewSet, Record, Work};
+use crate::catalogue::record::{Job, JobId, JobState, Kept, MediumState, NewSet, Record, Work};
 
 /// What a drive said to be confirmed.
 struct Synced {
@@ -192,7 +192,9 @@ impl Step<'_> {
         let Work::Backup { pool, .. } = &job.work else { return };
         let expires_s = Some(self.expiry(pool));
         for base in self.state.chain(id) {
-            let Some(job) = self.state.job(base) else { continue };
+            let covered =
+                |j: &Job| super::agree::covers(&j.kept.iter().collect::<Vec<_>>(), j.recorded);
+            let Some(job) = self.state.job(base).filter(|job| covered(job)) else { continue };
             let tags: BTreeSet<String> = job.kept.iter().map(|run| run.medium.clone()).collect();
             self.change_job(base, |job| job.expires_s = job.expires_s.max(expires_s));
             for tag in tags {

@@ -82,7 +82,10 @@ impl Oracle {
         if told.0 != *stream {
             *told = (*stream, 0);
         }
-        told.1 = told.1.max(to);
+        if to <= told.1 {
+            return;
+        }
+        told.1 = to;
         let retention_s = committed.pools.get(pool).map_or(0, |pool| pool.retention_s);
         // Only what is new is promised now; the rest was before.
         let Some(last) = job.kept.iter().filter(|run| run.copy == 0).max_by_key(|run| run.to)

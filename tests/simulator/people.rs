@@ -224,8 +224,15 @@ impl World {
     fn make_room(&mut self) {
         let in_slot =
             |cart: &Cart| matches!(cart.at, Some(Element::Slot(_) | Element::MailSlot(_)));
-        let useless = self.carts.iter().position(|c| in_slot(c) && matches!(c.kind, Kind::Foreign));
-        let any = useless.or_else(|| self.carts.iter().position(in_slot));
+        let foreign = self.carts.iter().position(|c| in_slot(c) && matches!(c.kind, Kind::Foreign));
+        let is_missed = |cart: &Cart| {
+            let tag = cart.barcode.clone().unwrap_or_default();
+            self.state.requests.contains_key(&Need::Bring(tag)) || cart.tape().is_none()
+        };
+        let spare: Vec<usize> = (0..self.carts.len())
+            .filter(|n| in_slot(&self.carts[*n]) && !is_missed(&self.carts[*n]))
+            .collect();
+        let any = foreign.or_else(|| self.dice.pick(&spare).copied());
         if let Some(cart) = any {
             self.carts[cart].at = None;
         }

@@ -69,7 +69,7 @@ fn world(seed: u64) -> World {
     let mut dice = Dice::new(seed);
     let troubles: BTreeSet<Trouble> = TROUBLES.into_iter().filter(|_| dice.permille(350)).collect();
     let drives = dice.within(1, 4) as u16;
-    let slots = dice.within(8, 16) as u16;
+    let slots = dice.within(10, 20) as u16;
     let mut elements: Vec<Element> = (1..=drives).map(|n| Element::Drive(DriveId(n))).collect();
     elements.extend((1..=slots).map(Element::Slot));
     elements.extend([Element::MailSlot(101), Element::MailSlot(102)]);
