@@ -11,6 +11,7 @@ use super::drives::{Doing, Is, Task};
 use super::event::{DriveId, Element};
 use super::media::{Mounting, Purpose};
 use super::people::{Need, Needs};
+use super::state::Inventory;
 use super::step::Step;
 use crate::catalogue::record::{Job, JobId, JobState, MediumState, Pool, Work};
 
@@ -53,11 +54,11 @@ impl Step<'_> {
         self.clean(&mut needs);
         self.change_media(&mut needs);
         self.read_on(&mut needs);
-        self.begin_jobs(&mut needs);
+        let is_all = self.begin_jobs(&mut needs);
         self.end_sessions();
         self.look_at_cartridges(&mut needs);
         self.standing_needs(&mut needs);
-        self.ask(needs);
+        self.ask(needs, is_all && self.state.inventory == Inventory::Fresh);
     }
 
     fn standing_needs(&mut self, needs: &mut Needs) {
@@ -123,15 +124,17 @@ impl Step<'_> {
         }
     }
 
-    fn begin_jobs(&mut self, needs: &mut Needs) {
+    /// True: none was left waiting behind one that waits for a drive.
+    fn begin_jobs(&mut self, needs: &mut Needs) -> bool {
         let queue: Vec<JobId> = self.state.queue.iter().map(|(_, id)| *id).collect();
         let mut loads = self.loads();
         for id in queue {
             let Some(job) = self.state.job(id).cloned() else { continue };
             if self.begin_job(&job, &mut loads, needs) == Turn::Waits {
-                break;
+                return false;
             }
         }
+        true
     }
 
     fn loads(&self) -> Loads {

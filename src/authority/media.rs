@@ -317,10 +317,12 @@ impl Step<'_> {
         let tag = self.state.tag_in(at).map(str::to_owned);
         let bay = Element::Drive(id);
         let (mut from, mut put_back) = (None, None);
+        // Who is in the drive is known from the library, too.
+        let is_by_hand = at == bay && !self.state.drives[&id].has_changer;
+        if !is_by_hand && !self.is_library_steady() {
+            return Mounting::NotNow;
+        }
         if at != bay {
-            if !self.is_library_steady() {
-                return Mounting::NotNow;
-            }
             from = Some(at);
             if self.state.elements.get(&bay).is_some_and(Option::is_some) {
                 let home = self.state.drives[&id].medium.as_ref().and_then(|m| m.home);

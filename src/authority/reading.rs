@@ -13,7 +13,7 @@ use super::drives::{Doing, Is, Task};
 use super::event::{DriveId, Element, Stop, Wanted};
 use super::media::{Mounting, Purpose};
 use super::people::{Need, Needs};
-use super::state::State;
+use super::state::{Inventory, State};
 use super::step::Step;
 use super::{Action, Errand};
 use crate::catalogue::record::{Job, JobId, JobState, Kept, MediumState, Work};
@@ -77,7 +77,8 @@ impl State {
         };
         let tag = run.medium.clone();
         if rank.0 == OUTSIDE {
-            return Next::Bring(tag);
+            let is_known = self.inventory == Inventory::Fresh;
+            return if is_known { Next::Bring(tag) } else { Next::Wait };
         }
         if self.resting.contains_key(&tag) {
             return Next::Wait;

@@ -335,8 +335,10 @@ impl World {
     }
 
     /// A gap is one only if nobody has the bytes.
-    pub fn is_gap_real(&self, of: JobId, at: u64) -> bool {
-        if self.troubles.contains(&Trouble::Unreadable) {
+    pub fn is_gap_real(&self, job: JobId, of: JobId, at: u64) -> bool {
+        let is_restore = self.committed.jobs.get(&job);
+        let is_restore = is_restore.is_some_and(|j| matches!(j.work, Work::Restore { .. }));
+        if !is_restore || self.troubles.contains(&Trouble::Unreadable) {
             return true;
         }
         let Some(job) = self.committed.jobs.get(&of) else { return true };

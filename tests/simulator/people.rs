@@ -177,6 +177,9 @@ impl World {
     pub fn person(&mut self, id: RequestId) -> Option<Event> {
         let asked = self.state.requests.iter().find(|(_, request)| request.id == id);
         let need = asked.map(|(need, _)| need.clone())?;
+        if need == Need::Drive {
+            return None;
+        }
         if self.has(Trouble::Laziness, 400) {
             self.after(20_000, Todo::Person(id));
             return None;

@@ -179,7 +179,7 @@ impl World {
         self.oracle.hears(&event, &mut self.carts, &mut self.drives);
         let clock_s = self.now_s + self.clock_off_s;
         let actions = step(&mut self.state, clock_s, event);
-        let cut_at = match self.has(Trouble::PowerCuts, 4) {
+        let cut_at = match self.has(Trouble::PowerCuts, 15) {
             true => Some(self.dice.within(0, actions.len() as u64 + 1) as usize),
             false => None,
         };
@@ -226,7 +226,7 @@ impl World {
                 Ok(())
             }
             Action::Gap { job, of, from, to, .. } => {
-                if !self.is_gap_real(of, from) {
+                if !self.is_gap_real(job, of, from) {
                     return Err(format!("I6: job {job}: byte {from} of {of} is no gap"));
                 }
                 self.oracle.gap(job, of, from, to);
