@@ -95,11 +95,21 @@ impl Step<'_> {
             Need::Stranger(tag) => {
                 self.state.strangers.remove(tag);
                 self.state.to_check.insert(tag.clone());
+                self.unread(tag);
             }
             Need::Insert(id) => self.said(*id, Default::default(), super::Said::Changed),
             _ => {}
         }
         self.want_inventory();
+    }
+
+    /// Whoever has this tag in a drive is to be looked at again.
+    fn unread(&mut self, tag: &str) {
+        for medium in self.state.drives.values_mut().filter_map(|drive| drive.medium.as_mut()) {
+            if medium.tag.as_deref() == Some(tag) {
+                medium.is = None;
+            }
+        }
     }
 
     fn is_denied(&mut self, need: Need, by: &Caller, why: &str) {

@@ -133,8 +133,14 @@ impl Step<'_> {
         }
         self.change_medium(tag, |medium| medium.bytes += bytes);
         // What was written before stays as long as what is written now.
-        let kept = self.state.job(id).map_or(&[][..], |job| &job.kept);
-        let mut tags: Vec<String> = kept.iter().map(|run| run.medium.clone()).collect();
+        self.keep_media_of(id);
+    }
+
+    /// Media are kept as long as any job that has something on them.
+    fn keep_media_of(&mut self, id: JobId) {
+        let Some(job) = self.state.job(id) else { return };
+        let expires_s = job.expires_s;
+        let mut tags: Vec<String> = job.kept.iter().map(|run| run.medium.clone()).collect();
         tags.dedup();
         for tag in tags {
             self.change_medium(&tag, |m| m.expires_s = m.expires_s.max(expires_s));
@@ -194,11 +200,9 @@ impl Step<'_> {
         for base in self.state.chain(id) {
             let covered =
                 |j: &Job| super::agree::covers(&j.kept.iter().collect::<Vec<_>>(), j.recorded);
-            let Some(job) = self.state.job(base).filter(|job| covered(job)) else { continue };
-            let tags: BTreeSet<String> = job.kept.iter().map(|run| run.medium.clone()).collect();
-            self.change_job(base, |job| job.expires_s = job.expires_s.max(expires_s));
-            for tag in tags {
-                self.change_medium(&tag, |m| m.expires_s = m.expires_s.max(expires_s));
+            if self.state.job(base).is_some_and(covered) {
+                self.change_job(base, |job| job.expires_s = job.expires_s.max(expires_s));
+                self.keep_media_of(base);
             }
         }
     }

@@ -51,28 +51,27 @@ impl Oracle {
         self.pending.insert(id, errand);
     }
 
-    /// What the authority is about to know.
+    /// What the authority is about to know. Tells which cartridge it knows then.
     pub fn hears(
         &mut self,
         event: &Event,
-        carts: &mut [Cart],
+        carts: &[Cart],
         drives: &mut BTreeMap<DriveId, SimDrive>,
-    ) {
-        let Event::Drive { drive: id, errand, said } = event else { return };
+    ) -> Option<usize> {
+        let Event::Drive { drive: id, errand, said } = event else { return None };
         let is_pending = self.pending.get(id) == Some(errand);
-        let Some(drive) = drives.get_mut(id) else { return };
+        let drive = drives.get_mut(id)?;
         match said {
             Said::Mounted(_) if is_pending => {
                 self.pending.remove(id);
                 drive.told = true;
-                if let Some(tape) = in_drive(carts, *id).and_then(|n| carts[n].tape_mut()) {
-                    tape.lost_unseen = false;
-                }
+                return in_drive(carts, *id);
             }
             Said::Failed(_) if is_pending => drive.told = false,
             Said::Changed | Said::Lost(_) => drive.told = false,
             _ => {}
         }
+        None
     }
 
     /// A client was told; so the volumes are promised something.

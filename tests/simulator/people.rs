@@ -236,6 +236,8 @@ impl World {
             .filter(|n| in_slot(&self.carts[*n]) && !is_missed(&self.carts[*n]))
             .collect();
         let any = foreign.or_else(|| self.dice.pick(&spare).copied());
+        let last = |cart: &Cart| matches!(cart.at, Some(Element::Slot(_)));
+        let any = any.or_else(|| self.carts.iter().position(last));
         if let Some(cart) = any {
             self.carts[cart].at = None;
         }

@@ -176,7 +176,7 @@ impl World {
     pub fn deliver(&mut self, event: Event) -> Result<(), String> {
         self.events += 1;
         self.note("event", || brief(&event));
-        self.oracle.hears(&event, &mut self.carts, &mut self.drives);
+        let seen = self.oracle.hears(&event, &self.carts, &mut self.drives);
         let clock_s = self.now_s + self.clock_off_s;
         let actions = step(&mut self.state, clock_s, event);
         let cut_at = match self.has(Trouble::PowerCuts, 15) {
@@ -190,10 +190,13 @@ impl World {
             self.note("action", || brief(&action));
             self.act(action)?;
         }
-        match cut_at {
-            Some(_) => self.power_cut(),
-            None => self.check(),
+        if cut_at.is_some() {
+            return self.power_cut();
         }
+        if let Some(tape) = seen.and_then(|n| self.carts[n].tape_mut()) {
+            tape.lost_unseen = false;
+        }
+        self.check()
     }
 
     fn act(&mut self, action: Action) -> Result<(), String> {
