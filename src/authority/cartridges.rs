@@ -155,11 +155,7 @@ impl Step<'_> {
             m.state = MediumState::Blank;
             (m.volume, m.set, m.valid_to, m.bytes, m.expires_s) = (None, None, 0, 0, None);
         });
-        self.state.drives.entry(id).and_modify(|drive| {
-            if let Some(medium) = &mut drive.medium {
-                medium.is = Some(Is::Blank);
-            }
-        });
+        self.is_now(id, Is::Blank);
         let wishes = self.state.records.wishes.values().filter(|wish| wish.tag == tag);
         let wishes: Vec<u64> = wishes.map(|wish| wish.number).collect();
         for number in wishes {

@@ -11,6 +11,7 @@ use super::drives::{Doing, Is, Task};
 use super::event::{DriveId, Element};
 use super::media::{Mounting, Purpose};
 use super::people::{Need, Needs};
+use super::state::Inventory;
 use super::step::Step;
 use crate::catalogue::record::{Job, JobId, JobState, MediumState, Pool, Work};
 
@@ -53,11 +54,11 @@ impl Step<'_> {
         self.clean(&mut needs);
         self.change_media(&mut needs);
         self.read_on(&mut needs);
-        self.begin_jobs(&mut needs);
+        let is_all = self.begin_jobs(&mut needs);
         self.end_sessions();
         self.look_at_cartridges(&mut needs);
         self.standing_needs(&mut needs);
-        self.ask(needs);
+        self.ask(needs, is_all && self.state.inventory == Inventory::Fresh);
     }
 
     fn standing_needs(&mut self, needs: &mut Needs) {
@@ -77,13 +78,13 @@ impl Step<'_> {
     fn change_media(&mut self, needs: &mut Needs) {
         let waits = |drive: &super::drives::Drive| {
             let session = drive.session.as_ref().filter(|s| s.needs_medium && !s.is_ending)?;
-            (drive.doing == Doing::Nothing).then(|| (session.pool.clone(), session.set))
+            (drive.doing == Doing::Nothing).then(|| session.clone())
         };
         let drives = self.state.drives.iter();
         let waiting: Vec<_> = drives.filter_map(|(id, d)| Some((*id, waits(d)?))).collect();
-        for (id, (pool, set)) in waiting {
-            let Some(pool) = self.state.records.pools.get(&pool).cloned() else { continue };
-            match self.state.choose_new(&pool, Some(set), Some(id)) {
+        for (id, session) in waiting {
+            let Some(pool) = self.state.records.pools.get(&session.pool).cloned() else { continue };
+            match self.state.choose_next(&pool, &session, id) {
                 Some(choice) => {
                     let approached = self.approach(id, &choice, &pool.name);
                     self.note_mounting(approached.err(), needs);
@@ -98,6 +99,10 @@ impl Step<'_> {
         let elsewhere = self.state.choose_new(pool, None, None);
         let at = elsewhere.and_then(|choice| self.state.place_of(choice.tag()));
         match at {
+            // Both it and what is full need a slot.
+            Some(Element::Drive(other)) if other != id && self.state.free_slots() < 2 => {
+                self.note_mounting(Some(Mounting::NoSlot), needs);
+            }
             Some(Element::Drive(other)) if other != id => _ = self.unload(other),
             _ => self.need_medium(pool, needs),
         }
@@ -119,15 +124,17 @@ impl Step<'_> {
         }
     }
 
-    fn begin_jobs(&mut self, needs: &mut Needs) {
+    /// True: none was left waiting behind one that waits for a drive.
+    fn begin_jobs(&mut self, needs: &mut Needs) -> bool {
         let queue: Vec<JobId> = self.state.queue.iter().map(|(_, id)| *id).collect();
         let mut loads = self.loads();
         for id in queue {
             let Some(job) = self.state.job(id).cloned() else { continue };
             if self.begin_job(&job, &mut loads, needs) == Turn::Waits {
-                break;
+                return false;
             }
         }
+        true
     }
 
     fn loads(&self) -> Loads {

@@ -342,14 +342,17 @@ impl Step<'_> {
             m.bytes = 0;
             m.expires_s = None;
         });
-        let is = Is::Volume { volume: new.volume, end: new.end };
-        self.state.drives.entry(id).and_modify(|drive| {
-            if let Some(medium) = &mut drive.medium {
-                medium.is = Some(is);
-            }
-        });
+        self.is_now(id, Is::Volume { volume: new.volume, end: new.end });
         self.tell(None, format!("{id}: {tag} is volume {number} of a set of {pool}"));
-        self.go_on(id, tag);
+    }
+
+    /// An errand made something else of what is in a drive. Void if the medium may have been changed
+    /// meanwhile.
+    pub(super) fn is_now(&mut self, id: DriveId, is: Is) {
+        let medium = self.drive(id).and_then(|drive| drive.medium.as_mut());
+        if let Some(before) = medium.and_then(|medium| medium.is.as_mut()) {
+            *before = is;
+        }
     }
 
     fn errand_failed(&mut self, id: DriveId, task: Task, why: &str) {
@@ -437,7 +440,7 @@ impl Step<'_> {
 
     fn medium_changed(&mut self, id: DriveId) {
         let Some(drive) = self.drive(id) else { return };
-        if drive.session.is_some() {
+        if drive.session.as_ref().is_some_and(|session| !session.needs_medium) {
             return;
         }
         if let Some(medium) = &mut drive.medium {

@@ -8,7 +8,7 @@ use super::action::{Grade, Reply};
 use super::drives::{Doing, Task};
 use super::event::{CallId, ClientSide, DriveId};
 use super::step::Step;
-use crate::catalogue::record::{Job, JobId, JobState, Level, Record, Seconds, Work};
+use crate::catalogue::record::{Job, JobId, JobState, Record, Seconds, Work};
 use crate::stream::StreamId;
 
 /// Attempts at work that needs no client.
@@ -308,9 +308,9 @@ impl Step<'_> {
     pub(super) fn resume(&mut self, call: CallId, id: JobId) {
         let Some(job) = self.state.job(id).cloned() else { return };
         if matches!(job.state, JobState::Interrupted(_)) {
-            let runs: Vec<_> = job.kept.iter().collect();
-            if !super::agree::covers(&runs, job.recorded) {
-                let why = format!("of job {id} not everything is kept any more");
+            if !self.state.is_chain_kept(id) {
+                let why =
+                    format!("of job {id}, or what it builds on, not everything is kept any more");
                 return self.refuse(call, why, "begin a new backup");
             }
             self.state.retries.remove(&id);
@@ -323,21 +323,6 @@ impl Step<'_> {
         if let Some(reply) = self.backup_reply(id) {
             self.answer(call, reply);
         }
-    }
-
-    /// The jobs that a backup builds on, itself first.
-    pub(super) fn chain(&self, id: JobId) -> Vec<JobId> {
-        let mut chain = vec![id];
-        while let Some(Work::Backup { level: Level::Since(base), .. }) =
-            chain.last().and_then(|id| self.state.job(*id)).map(|job| &job.work)
-        {
-            // A base is older; anything else would have no end.
-            if chain.last().is_some_and(|last| base >= last) {
-                break;
-            }
-            chain.push(*base);
-        }
-        chain
     }
 
     pub(super) fn refuse(&mut self, call: CallId, why: impl Into<String>, hint: &str) {

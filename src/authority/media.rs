@@ -9,12 +9,12 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::Errand;
-use super::drives::{Doing, Is, Task};
+use super::drives::{Doing, Is, Session, Task};
 use super::event::{DriveId, Element};
 use super::state::State;
 use super::step::Step;
 use crate::catalogue::record::{
-    JobId, Kept, Medium, MediumState, NewSet, Pool, Record, Seconds, Set,
+    JobId, Kept, Level, Medium, MediumState, NewSet, Pool, Record, Seconds, Set, Work,
 };
 
 /// What to write on.
@@ -38,9 +38,50 @@ impl Choice {
 }
 
 impl State {
+    /// Whether all that a job and those it builds on have recorded is still there.
+    pub(super) fn is_chain_kept(&self, id: JobId) -> bool {
+        self.chain(id).into_iter().all(|id| {
+            let job = self.job(id);
+            job.is_some_and(|j| {
+                super::agree::covers(&j.kept.iter().collect::<Vec<_>>(), j.recorded)
+            })
+        })
+    }
+
     /// Whether nothing on it needs to be kept any more.
     pub fn is_expired(&self, medium: &Medium) -> bool {
-        !self.clock.is_doubted && medium.expires_s.is_none_or(|at_s| at_s <= self.now_s())
+        !self.clock.is_doubted
+            && medium.expires_s.is_none_or(|at_s| at_s <= self.now_s())
+            && !self.is_wanted(&medium.tag)
+    }
+
+    /// Whether a job that is not over has something on it, builds on it, or is to read it.
+    fn is_wanted(&self, tag: &str) -> bool {
+        let has = |id: JobId| {
+            let job = self.job(id);
+            job.is_some_and(|job| job.kept.iter().any(|run| run.medium == tag))
+        };
+        self.open.iter().any(|id| match self.job(*id).map(|job| &job.work) {
+            Some(Work::Backup { .. }) => self.chain(*id).into_iter().any(has),
+            Some(Work::Restore { of, .. }) => of.iter().copied().any(has),
+            Some(Work::Verify { of } | Work::Copy { of, .. }) => has(*of) || has(*id),
+            _ => false,
+        })
+    }
+
+    /// The jobs that a backup builds on, itself first.
+    pub(super) fn chain(&self, id: JobId) -> Vec<JobId> {
+        let mut chain = vec![id];
+        while let Some(Work::Backup { level: Level::Since(base), .. }) =
+            chain.last().and_then(|id| self.job(*id)).map(|job| &job.work)
+        {
+            // A base is older; anything else would have no end.
+            if chain.last().is_some_and(|last| base >= last) {
+                break;
+            }
+            chain.push(*base);
+        }
+        chain
     }
 
     /// Whether a drive or a move has it, so that nobody else may.
@@ -89,6 +130,33 @@ impl State {
             return Some(Choice::Append(tag));
         }
         self.choose_new(pool, sets.last().map(|set| set.id), drive)
+    }
+
+    /// What a session that needs a medium goes on with: what was just labelled for it, or something new.
+    pub(super) fn choose_next(
+        &self,
+        pool: &Pool,
+        session: &Session,
+        drive: DriveId,
+    ) -> Option<Choice> {
+        let last = self.records.sets.get(&session.set).and_then(|set| set.volumes.last());
+        let is_fresh = |tag: &&String| {
+            let medium = self.records.media.get(*tag);
+            let takes_more = medium.is_some_and(|m| m.state == MediumState::Appendable);
+            **tag != session.tag && takes_more && self.is_at_hand(tag, Some(drive))
+        };
+        match last.filter(is_fresh) {
+            Some(tag) => Some(Choice::Append(tag.clone())),
+            None => self.choose_new(pool, Some(session.set), Some(drive)),
+        }
+    }
+
+    /// How many slots are free.
+    pub(super) fn free_slots(&self) -> usize {
+        let is_free = |(at, content): &(&Element, &Option<_>)| {
+            matches!(at, Element::Slot(_)) && content.is_none() && !self.is_target(**at)
+        };
+        self.elements.iter().filter(is_free).count()
     }
 
     /// What a set would go on with.
@@ -249,10 +317,12 @@ impl Step<'_> {
         let tag = self.state.tag_in(at).map(str::to_owned);
         let bay = Element::Drive(id);
         let (mut from, mut put_back) = (None, None);
+        // Who is in the drive is known from the library, too.
+        let is_by_hand = at == bay && !self.state.drives[&id].has_changer;
+        if !is_by_hand && !self.is_library_steady() {
+            return Mounting::NotNow;
+        }
         if at != bay {
-            if !self.is_library_steady() {
-                return Mounting::NotNow;
-            }
             from = Some(at);
             if self.state.elements.get(&bay).is_some_and(Option::is_some) {
                 let home = self.state.drives[&id].medium.as_ref().and_then(|m| m.home);
@@ -286,7 +356,10 @@ impl Step<'_> {
         let is = self.state.drives.get(&id).and_then(|drive| drive.has_read(tag)).cloned();
         match (choice, is) {
             (Choice::Append(_), Some(Is::Volume { .. })) => {
-                self.begin_session(id, tag, pool);
+                match self.state.drives[&id].session.is_some() {
+                    true => self.go_on(id, tag),
+                    false => self.begin_session(id, tag, pool),
+                }
                 return Ok(true);
             }
             (Choice::Label(_, set), Some(Is::Blank | Is::Volume { .. })) => {

@@ -52,10 +52,11 @@ pub struct Request {
 pub(super) type Needs = BTreeMap<Need, String>;
 
 impl Step<'_> {
-    /// Asks for what is new, withdraws what is gone.
-    pub(super) fn ask(&mut self, mut needs: Needs) {
+    /// Asks for what is new, withdraws what is gone. Where not everything was looked at (an inventory is being
+    /// taken, a job in front waits for a drive) nothing is withdrawn: nobody likes requests that flicker.
+    pub(super) fn ask(&mut self, mut needs: Needs, is_all: bool) {
         needs.retain(|need, _| !self.state.denied.contains_key(need));
-        let gone = |need: &&Need| !needs.contains_key(*need);
+        let gone = |need: &&Need| is_all && !needs.contains_key(*need);
         let gone: Vec<Need> = self.state.requests.keys().filter(gone).cloned().collect();
         for need in gone {
             if let Some(request) = self.state.requests.remove(&need) {
@@ -94,11 +95,21 @@ impl Step<'_> {
             Need::Stranger(tag) => {
                 self.state.strangers.remove(tag);
                 self.state.to_check.insert(tag.clone());
+                self.unread(tag);
             }
             Need::Insert(id) => self.said(*id, Default::default(), super::Said::Changed),
             _ => {}
         }
         self.want_inventory();
+    }
+
+    /// Whoever has this tag in a drive is to be looked at again.
+    fn unread(&mut self, tag: &str) {
+        for medium in self.state.drives.values_mut().filter_map(|drive| drive.medium.as_mut()) {
+            if medium.tag.as_deref() == Some(tag) {
+                medium.is = None;
+            }
+        }
     }
 
     fn is_denied(&mut self, need: Need, by: &Caller, why: &str) {

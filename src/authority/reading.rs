@@ -13,7 +13,7 @@ use super::drives::{Doing, Is, Task};
 use super::event::{DriveId, Element, Stop, Wanted};
 use super::media::{Mounting, Purpose};
 use super::people::{Need, Needs};
-use super::state::State;
+use super::state::{Inventory, State};
 use super::step::Step;
 use super::{Action, Errand};
 use crate::catalogue::record::{Job, JobId, JobState, Kept, MediumState, Work};
@@ -77,7 +77,8 @@ impl State {
         };
         let tag = run.medium.clone();
         if rank.0 == OUTSIDE {
-            return Next::Bring(tag);
+            let is_known = self.inventory == Inventory::Fresh;
+            return if is_known { Next::Bring(tag) } else { Next::Wait };
         }
         if self.resting.contains_key(&tag) {
             return Next::Wait;
@@ -104,11 +105,12 @@ impl State {
     /// How good a place is; none: of no use.
     fn rank(&self, run: &Kept) -> Option<u8> {
         let medium = self.records.media.get(&run.medium)?;
-        let is_out = self.strangers.contains_key(&run.medium)
-            || self.unobtainable.contains(&run.medium)
-            || medium.volume != run.volume;
-        if is_out {
+        if self.unobtainable.contains(&run.medium) || medium.volume != run.volume {
             return None;
+        }
+        // The right one is somewhere, and a person was asked where.
+        if self.strangers.contains_key(&run.medium) {
+            return Some(OUTSIDE);
         }
         let is_damaged = matches!(medium.state, MediumState::Damaged(_));
         Some(match self.place_of(&run.medium) {
@@ -329,7 +331,7 @@ impl Step<'_> {
     }
 
     fn need_tag(&mut self, tag: &str, job: JobId, needs: &mut Needs) {
-        if self.is_library_steady() {
+        if self.is_library_steady() && !self.state.strangers.contains_key(tag) {
             let words = format!("put {tag} {}: job {job} waits for it", self.where_to());
             needs.insert(Need::Bring(tag.to_owned()), words);
         }

@@ -64,11 +64,10 @@ impl Step<'_> {
     pub(super) fn level(&self, machine: &str, name: &str, is_incremental: bool) -> Level {
         let is_base = |job: &&Job| {
             let is_done = matches!(job.state, JobState::Done | JobState::DoneBut(_));
-            let runs: Vec<_> = job.kept.iter().collect();
             is_done
                 && job.machine == machine
                 && matches!(&job.work, Work::Backup { name: other, .. } if other == name)
-                && super::agree::covers(&runs, job.recorded)
+                && self.state.is_chain_kept(job.id)
         };
         match self.state.records.jobs.values().rev().find(is_base).filter(|_| is_incremental) {
             Some(base) => Level::Since(base.id),
@@ -102,7 +101,12 @@ impl Step<'_> {
         let due: Vec<JobId> = due.map(|(id, _)| *id).collect();
         for id in due {
             self.state.retries.remove(&id);
+            let is_kept = self.state.is_chain_kept(id);
             self.change_job(id, |job| {
+                // What it was to build on is gone.
+                if let (Work::Backup { level, .. }, false) = (&mut job.work, is_kept) {
+                    *level = Level::Full;
+                }
                 job.state = JobState::Queued;
                 job.ended_s = None;
                 // An attempt counts even if it never came so far as to run.

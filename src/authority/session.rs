@@ -9,7 +9,7 @@ use super::drives::{Is, Session};
 use super::event::{DriveId, Ending, ErrandId, Said};
 use super::step::Step;
 use super::{Action, Errand};
-use crate::catalogue::record::{JobId, JobState, Kept, MediumState, NewSet, Record, Work};
+use crate::catalogue::record::{Job, JobId, JobState, Kept, MediumState, NewSet, Record, Work};
 
 /// What a drive said to be confirmed.
 struct Synced {
@@ -131,10 +131,20 @@ impl Step<'_> {
         if let Some(of) = of {
             self.change_job(of, |job| add_runs(&mut job.kept, &runs));
         }
-        self.change_medium(tag, |medium| {
-            medium.bytes += bytes;
-            medium.expires_s = medium.expires_s.max(expires_s);
-        });
+        self.change_medium(tag, |medium| medium.bytes += bytes);
+        // What was written before stays as long as what is written now.
+        self.keep_media_of(id);
+    }
+
+    /// Media are kept as long as any job that has something on them.
+    fn keep_media_of(&mut self, id: JobId) {
+        let Some(job) = self.state.job(id) else { return };
+        let expires_s = job.expires_s;
+        let mut tags: Vec<String> = job.kept.iter().map(|run| run.medium.clone()).collect();
+        tags.dedup();
+        for tag in tags {
+            self.change_medium(&tag, |m| m.expires_s = m.expires_s.max(expires_s));
+        }
     }
 
     /// Until when what is written now for a pool is kept.
@@ -187,12 +197,12 @@ impl Step<'_> {
         let Some(job) = self.state.job(id) else { return };
         let Work::Backup { pool, .. } = &job.work else { return };
         let expires_s = Some(self.expiry(pool));
-        for base in self.chain(id) {
-            let Some(job) = self.state.job(base) else { continue };
-            let tags: BTreeSet<String> = job.kept.iter().map(|run| run.medium.clone()).collect();
-            self.change_job(base, |job| job.expires_s = job.expires_s.max(expires_s));
-            for tag in tags {
-                self.change_medium(&tag, |m| m.expires_s = m.expires_s.max(expires_s));
+        for base in self.state.chain(id) {
+            let covered =
+                |j: &Job| super::agree::covers(&j.kept.iter().collect::<Vec<_>>(), j.recorded);
+            if self.state.job(base).is_some_and(covered) {
+                self.change_job(base, |job| job.expires_s = job.expires_s.max(expires_s));
+                self.keep_media_of(base);
             }
         }
     }
