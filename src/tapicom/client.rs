@@ -7,15 +7,20 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use super::frame::{self, Body, Decoder, Frame, Side};
 use super::message::{
     Command, Event, EventFilter, Greeting, Refusal, Reply, Request, Secret, VERSION,
 };
 use super::session::greeting;
-use crate::plumb::far::Far;
+use crate::plumb::far::{self, Far};
 use crate::stream::{Blame, Fault};
+use crate::wire::Link;
 use crate::wire::message::{RECEIPTS_FROM_BELOW, RECEIPTS_UP, STDERR, STDIN, STDOUT};
+
+/// How long the authority may take to see that we leave.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// A connection to the authority.
 pub struct Client {
@@ -24,6 +29,7 @@ pub struct Client {
     decoder: Decoder,
     number: u32,
     ticket: Option<Secret>,
+    link: Option<Link>,
     /// What the other end speaks.
     pub greeting: Greeting,
 }
@@ -46,6 +52,7 @@ impl Client {
             decoder: Decoder::new(Side::Client),
             number: 0,
             ticket: None,
+            link: None,
             greeting: Greeting { from: 0, to: 0, software: String::new() },
         };
         frame::write(&greeting(software), &mut client.to)?;
@@ -76,7 +83,19 @@ impl Client {
         let link = far.call()?;
         drop([STDERR, RECEIPTS_UP].map(|handle| link.reader(handle)));
         drop(link.writer(RECEIPTS_FROM_BELOW));
-        Client::over(software, link.reader(STDOUT), link.writer(STDIN))
+        let client = Client::over(software, link.reader(STDOUT), link.writer(STDIN));
+        match client {
+            Ok(mut client) => {
+                client.link = Some(link);
+                Ok(client)
+            }
+            // Why there is nothing to hear, if it is known there.
+            Err(fault) => {
+                let why = far::verdict_within(&link, CLOSE_LIMIT);
+                link.fail(fault.clone());
+                Err(why.and_then(Result::err).unwrap_or(fault))
+            }
+        }
     }
 
     /// From now on commands are given with this ticket, or with none.
@@ -125,6 +144,23 @@ impl Client {
             }
             Reply::Refused(refusal) => Ok(Err(refusal)),
             _ => Err(Fault::stream("the authority does not say whether events follow")),
+        }
+    }
+}
+
+impl Drop for Client {
+    /// Says that nothing follows, and lets the other end close in peace.
+    fn drop(&mut self) {
+        self.to = Box::new(std::io::sink());
+        self.from = Box::new(std::io::empty());
+        let Some(link) = self.link.take() else { return };
+        let closed = match far::verdict_within(&link, CLOSE_LIMIT) {
+            Some(_) => far::finish(&link),
+            None => Err(Fault::later(Blame::Link, "the authority does not close")),
+        };
+        if let Err(fault) = closed {
+            tracing::debug!(%fault, "tapicom did not end properly");
+            link.fail(fault);
         }
     }
 }

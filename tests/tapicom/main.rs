@@ -3,7 +3,9 @@
 #![allow(dead_code, reason = "what tests share has more than each uses")]
 
 mod books;
+mod client;
 mod flood;
 mod golden;
 mod samples;
+mod served;
 mod walk;
