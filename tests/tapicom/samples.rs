@@ -70,7 +70,11 @@ fn machine() -> Machine {
 
 /// Every command, in the order of their numbers.
 pub fn commands() -> Vec<Command> {
-    let (job, tag, name) = (JobId(300), s("TAP001L9"), s("web"));
+    [of_jobs(), of_restores(), of_media(), of_pools(), of_people(), of_others()].concat()
+}
+
+fn of_jobs() -> Vec<Command> {
+    let job = JobId(300);
     vec![
         Command::Version,
         Command::Login {
@@ -112,12 +116,24 @@ pub fn commands() -> Vec<Command> {
             page: page(),
         },
         Command::JobReport { job, kept_from: 5 },
+    ]
+}
+
+fn of_restores() -> Vec<Command> {
+    let job = JobId(300);
+    vec![
         Command::FileList { job, offset: 1 << 20 },
         Command::List { tree: tree(), path: "www".into(), page: page() },
         Command::Find { tree: tree(), pattern: s("*.rs"), page: page() },
         Command::Versions { machine: None, path: "www/a".into(), page: page() },
         Command::RestorePlan(wanted()),
         Command::Restore(wanted()),
+    ]
+}
+
+fn of_media() -> Vec<Command> {
+    let tag = s("TAP001L9");
+    vec![
         Command::Media {
             filter: MediumFilter { pool: Some(s("daily")), inside: Some(true), bad: None },
             page: page(),
@@ -131,10 +147,16 @@ pub fn commands() -> Vec<Command> {
         Command::Import,
         Command::Export { tag: tag.clone() },
         Command::Label { tag: tag.clone(), pool: s("daily") },
-        Command::Identify { tag: tag.clone() },
+        Command::Identify { tag },
         Command::Clean { drive: 2 },
         Command::Drives,
         Command::DriveUse { drive: 1, used: true },
+    ]
+}
+
+fn of_pools() -> Vec<Command> {
+    let job = JobId(300);
+    vec![
         Command::Pools { page: page() },
         Command::PoolPut(pool()),
         Command::PoolDrop { name: s("daily") },
@@ -147,6 +169,12 @@ pub fn commands() -> Vec<Command> {
         Command::ScheduleDrop { name: s("nightly") },
         Command::ScheduleEnable { name: s("nightly"), enabled: true },
         Command::ScheduleRun { name: s("nightly") },
+    ]
+}
+
+fn of_people() -> Vec<Command> {
+    let name = s("web");
+    vec![
         Command::Users { page: page() },
         Command::UserPut(UserWanted {
             name: s("bob"),
@@ -168,6 +196,12 @@ pub fn commands() -> Vec<Command> {
         Command::MachineRevoke { name },
         Command::Tickets { user: None, page: page() },
         Command::TicketRevoke { id: ID },
+    ]
+}
+
+fn of_others() -> Vec<Command> {
+    let (job, tag) = (JobId(300), s("TAP001L9"));
+    vec![
         Command::Wishes { page: page() },
         Command::WishErase { tag, why: s("it was sold") },
         Command::WishAgree { number: 9 },
@@ -293,15 +327,11 @@ fn refusal() -> Refusal {
 
 /// Every answer, in the order of their numbers.
 pub fn replies() -> Vec<Reply> {
+    [of_backups(), of_tables(), of_news()].concat()
+}
+
+fn of_backups() -> Vec<Reply> {
     let view = JobView::of(&job());
-    let user = UserView {
-        name: s("alice"),
-        checked_by: CheckedBy::Here,
-        has_password: true,
-        rights: rights(&[Right::Look]),
-        machines: BTreeSet::new(),
-        disabled: false,
-    };
     let entry = Entry {
         job: JobId(17),
         kind: 'f',
@@ -324,13 +354,6 @@ pub fn replies() -> Vec<Reply> {
         base: vec![JobId(15), JobId(16)],
         words: vec![s("take"), s("17")],
     };
-    let set = Set {
-        id: Uuid::from_bytes([0x71; 16]),
-        pool: s("daily"),
-        created_s: 1,
-        volumes: vec![s("TAP001L9")],
-        closed: false,
-    };
     let status = Status {
         now_s: 10,
         since_s: 1,
@@ -342,11 +365,6 @@ pub fn replies() -> Vec<Reply> {
         alarms: vec![s("clock")],
         drives: vec![drive()],
     };
-    let audit = Audit { number: 1, at_s: 2, who: s("a@b"), what: s("did"), before: [0; 32] };
-    let place = Place { place: s("slot 3"), tag: Some(s("TAP001L9")), trouble: None };
-    let forecast =
-        PoolForecast { pool: s("daily"), coming: 1, room: 2, wants: 3, expiring: vec![s("T")] };
-    let well = Wellness { what: s("clock"), severity: Some(Severity::Note), words: s("2 s ahead") };
     vec![
         Reply::Refused(refusal()),
         Reply::Done,
@@ -368,6 +386,29 @@ pub fn replies() -> Vec<Reply> {
         Reply::Entries(paged(entry)),
         Reply::Plan(plan),
         Reply::Restore { job: JobId(18), words: vec![s("give"), s("18")] },
+    ]
+}
+
+fn of_tables() -> Vec<Reply> {
+    let place = Place { place: s("slot 3"), tag: Some(s("TAP001L9")), trouble: None };
+    let set = Set {
+        id: Uuid::from_bytes([0x71; 16]),
+        pool: s("daily"),
+        created_s: 1,
+        volumes: vec![s("TAP001L9")],
+        closed: false,
+    };
+    let forecast =
+        PoolForecast { pool: s("daily"), coming: 1, room: 2, wants: 3, expiring: vec![s("T")] };
+    let user = UserView {
+        name: s("alice"),
+        checked_by: CheckedBy::Here,
+        has_password: true,
+        rights: rights(&[Right::Look]),
+        machines: BTreeSet::new(),
+        disabled: false,
+    };
+    vec![
         Reply::Media(paged(medium())),
         Reply::Medium(medium()),
         Reply::Inventory(paged(place)),
@@ -378,6 +419,13 @@ pub fn replies() -> Vec<Reply> {
         Reply::Schedules(paged((schedule(), Some(1_700_000_000)))),
         Reply::Users(paged(user)),
         Reply::Machines(paged(machine())),
+    ]
+}
+
+fn of_news() -> Vec<Reply> {
+    let audit = Audit { number: 1, at_s: 2, who: s("a@b"), what: s("did"), before: [0; 32] };
+    let well = Wellness { what: s("clock"), severity: Some(Severity::Note), words: s("2 s ahead") };
+    vec![
         Reply::EnrolCode { code: Secret::new("ABCD"), until_s: 900 },
         Reply::Tickets(paged(TicketView::of(&ticket()))),
         Reply::Wishes(paged(wish())),

@@ -16,6 +16,7 @@ mod restore;
 mod sealed;
 mod streams;
 mod tape;
+mod tapicom;
 mod tls;
 mod wire;
 
@@ -56,6 +57,7 @@ pub const ALL: &[Target] = &[
     target("message", network::message, repair::nothing),
     target("gluepot", network::gluepot, repair::nothing),
     target("code", network::code, repair::nothing),
+    target("tapicom", tapicom::tapicom, repair::nothing),
     target("tls", tls::tls, repair::nothing),
     target("frames", streams::frames, repair::frames),
     target("lines", streams::lines, repair::nothing),
