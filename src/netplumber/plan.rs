@@ -8,9 +8,9 @@ use std::path::PathBuf;
 
 use super::gluepot::{Allowed, What};
 use super::run;
-use super::service::{self, Hello};
 use crate::glue::{Gluepot, Role};
 use crate::plumb::run::Part;
+use crate::plumb::visit::{self, Hello};
 use crate::stream::{Blame, Fault};
 use crate::wire::message::Request;
 
@@ -108,7 +108,7 @@ fn plan_service(
         receipts_up: request.receipts_up,
         receipts_from_below: request.receipts_from_below,
     };
-    Ok(Plan::Service(service::connect(path)?, hello))
+    Ok(Plan::Service(visit::connect(path)?, hello))
 }
 
 fn plan_ours(words: Vec<String>, gluepot: &dyn Gluepot, has_pipes: bool) -> Result<Plan, Fault> {

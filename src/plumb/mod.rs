@@ -16,4 +16,5 @@ pub mod ring;
 pub mod run;
 mod said;
 pub mod spawn;
+pub mod visit;
 mod wires;

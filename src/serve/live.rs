@@ -13,9 +13,9 @@ use super::outgo::{Outgo, Words};
 use crate::authority::event::Ending;
 use crate::catalogue::record::JobId;
 use crate::catalogue::run::NewRun;
-use crate::netplumber::service::{Visit, tell};
 use crate::plumb::pipe::ReceiptLines;
 use crate::plumb::ring::Meter;
+use crate::plumb::visit::{Visit, tell};
 use crate::stream::{Fault, Receipt, Upward};
 
 /// What is known of a job that has a stream.

@@ -1,6 +1,5 @@
 //! The service: carries out what the authority decides.
 
-pub mod accounts;
 pub mod calendar;
 pub mod config;
 pub mod devices;

@@ -12,7 +12,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::accounts::Accounts;
 use super::config::Config;
 use super::devices::{Devices, Names};
 use super::events::Events;
@@ -26,13 +25,16 @@ use crate::authority::state::{Settings, State};
 use crate::catalogue::record::{Change, JobId, NewSet, Pool, Record, Seconds};
 use crate::catalogue::{Catalogue, Commit, Keeper};
 use crate::library::{Scribe, SyncEvery};
-use crate::netplumber::service::Visit;
+use crate::plumb::visit::Visit;
 use crate::stream::{Blame, Fault};
+use crate::tapicom::ask::ByPlumb;
 
 /// Streams' bytes that wait for their turn on one drive.
 const WAITING_BYTES: usize = 128 << 20;
 /// The least bytes of a turn.
 const TURN_BYTES: u64 = 256 << 20;
+/// How long the loop may take to say where a machine is.
+const LOOK_LIMIT: Duration = Duration::from_secs(30);
 /// How often it is looked whether everything runs.
 const LOOK: Duration = Duration::from_millis(200);
 /// How often the authority is told the time.
@@ -174,7 +176,8 @@ pub fn run(config: Config, given: Given) -> Result<(), Fault> {
     let pull = Pull { home: places.identities.clone(), dead_after: Duration::from_secs(45) };
     let (happen, happenings) = unbounded_channel();
     let reader = keeper.reader().clone();
-    let accounts = Accounts { happen: happen.clone(), pull: pull.clone() };
+    let accounts =
+        ByPlumb { home: pull.home.clone(), address: Box::new(address_of(happen.clone())) };
     let talk = Talk::new(happen.clone(), reader, places.netplumber.clone(), Arc::new(accounts))?;
     let way = (places.spool.clone(), pull);
     let shell =
@@ -261,6 +264,22 @@ fn netplumber(config: &Config, places: &Places, given: &Given) -> Result<Kept, F
         std::process::id().to_string().into(),
     ];
     Ok(Kept::new(Program { name: "netplumber", path: given.program.clone(), words }))
+}
+
+/// Where the netplumber of a machine is, as the authority knows.
+fn address_of(happen: Happen) -> impl Fn(&str) -> Option<String> + Send + Sync {
+    move |machine| {
+        let (tell, told) = std::sync::mpsc::channel();
+        let machine = machine.to_owned();
+        let look = Happening::Look(Box::new(move |view| {
+            let known = view.state.records.machines.get(&machine);
+            if tell.send(known.and_then(|machine| machine.address.clone())).is_err() {
+                tracing::debug!("nobody asks for the address any more");
+            }
+        }));
+        send(&happen, look);
+        told.recv_timeout(LOOK_LIMIT).ok().flatten()
+    }
 }
 
 /// What a visitor wants.

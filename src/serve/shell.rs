@@ -32,8 +32,8 @@ use crate::catalogue::record::{Change, Job, JobId, Kept, Record, Seconds, Work};
 use crate::catalogue::run::NewRun;
 use crate::catalogue::{Commit, Keeper};
 use crate::library::SyncEvery;
-use crate::netplumber::service::Visit;
 use crate::plumb::berths::Filler;
+use crate::plumb::visit::Visit;
 use crate::stream::{Blame, Fault, Receipt, StreamId};
 
 /// Everything that reaches the loop.

@@ -8,7 +8,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::netplumber::service::{Visit, tell};
+use crate::plumb::visit::{Visit, tell};
 use crate::stream::{Blame, Fault};
 
 /// Visitors that have not said who they are, at once.

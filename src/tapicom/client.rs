@@ -5,15 +5,25 @@
 //! none.
 
 use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 
+use std::time::Duration;
+
+use super::door::CONSOLE;
 use super::frame::{self, Body, Decoder, Frame, Side};
 use super::message::{
     Command, Event, EventFilter, Greeting, Refusal, Reply, Request, Secret, VERSION,
 };
 use super::session::greeting;
-use crate::plumb::far::Far;
+use crate::plumb::far::{self, Far};
+use crate::plumb::visit::{self, Ends, Hello};
 use crate::stream::{Blame, Fault};
+use crate::wire::Link;
 use crate::wire::message::{RECEIPTS_FROM_BELOW, RECEIPTS_UP, STDERR, STDIN, STDOUT};
+
+/// How long the authority may take to see that we leave.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// A connection to the authority.
 pub struct Client {
@@ -22,6 +32,7 @@ pub struct Client {
     decoder: Decoder,
     number: u32,
     ticket: Option<Secret>,
+    link: Option<Link>,
     /// What the other end speaks.
     pub greeting: Greeting,
 }
@@ -44,6 +55,7 @@ impl Client {
             decoder: Decoder::new(Side::Client),
             number: 0,
             ticket: None,
+            link: None,
             greeting: Greeting { from: 0, to: 0, software: String::new() },
         };
         frame::write(&greeting(software), &mut client.to)?;
@@ -58,12 +70,39 @@ impl Client {
         Ok(client)
     }
 
+    /// By the socket of the authority, on the appliance itself: as its console.
+    pub fn local(software: &str, socket: &Path) -> Result<Client, Fault> {
+        let to = visit::connect(socket)?;
+        let hello = Hello {
+            machine: CONSOLE.into(),
+            digest: String::new(),
+            words: vec!["tapicom".into()],
+            receipts_up: false,
+            receipts_from_below: false,
+        };
+        let Ends { input, output, .. } = Ends::say(&to, &hello)?;
+        // The visit ends with our end of the socket.
+        Client::over(software, Visiting(output, to), input)
+    }
+
     /// By a plumb, whose request says which entry of the gluepot there is tapicom.
     pub fn far(software: &str, far: &Far) -> Result<Client, Fault> {
         let link = far.call()?;
         drop([STDERR, RECEIPTS_UP].map(|handle| link.reader(handle)));
         drop(link.writer(RECEIPTS_FROM_BELOW));
-        Client::over(software, link.reader(STDOUT), link.writer(STDIN))
+        let client = Client::over(software, link.reader(STDOUT), link.writer(STDIN));
+        match client {
+            Ok(mut client) => {
+                client.link = Some(link);
+                Ok(client)
+            }
+            // Why there is nothing to hear, if it is known there.
+            Err(fault) => {
+                let why = far::verdict_within(&link, CLOSE_LIMIT);
+                link.fail(fault.clone());
+                Err(why.and_then(Result::err).unwrap_or(fault))
+            }
+        }
     }
 
     /// From now on commands are given with this ticket, or with none.
@@ -112,6 +151,23 @@ impl Client {
             }
             Reply::Refused(refusal) => Ok(Err(refusal)),
             _ => Err(Fault::stream("the authority does not say whether events follow")),
+        }
+    }
+}
+
+impl Drop for Client {
+    /// Says that nothing follows, and lets the other end close in peace.
+    fn drop(&mut self) {
+        self.to = Box::new(std::io::sink());
+        self.from = Box::new(std::io::empty());
+        let Some(link) = self.link.take() else { return };
+        let closed = match far::verdict_within(&link, CLOSE_LIMIT) {
+            Some(_) => far::finish(&link),
+            None => Err(Fault::later(Blame::Link, "the authority does not close")),
+        };
+        if let Err(fault) = closed {
+            tracing::debug!(%fault, "tapicom did not end properly");
+            link.fail(fault);
         }
     }
 }
@@ -179,5 +235,14 @@ impl Drop for Subscription<'_> {
         if let Err(fault) = self.say_enough() {
             tracing::debug!(%fault, "a subscription is left");
         }
+    }
+}
+
+/// What a visitor gets, as long as it is there.
+struct Visiting<R>(R, #[allow(dead_code, reason = "its end is the end of the visit")] UnixStream);
+
+impl<R: Read> Read for Visiting<R> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(into)
     }
 }

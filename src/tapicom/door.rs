@@ -16,12 +16,20 @@ use super::rights::{Books, Caller, decide};
 use super::ticket::{Shown, rights_now};
 use crate::catalogue::record::{Change, Credential, Record, Right, Seconds, Ticket, User};
 use crate::stream::Fault;
-use crate::wire::introduction::Introduction;
 
 /// The machine that a console on the appliance is. No other may have this name.
 pub const CONSOLE: &str = "console";
 /// Logins of one machine that are checked at once or wait.
 const CHECKS_OF_MACHINE: usize = 4;
+
+/// A machine, introduced by the netplumber that brought it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introduction {
+    /// The name that its certificate was given to.
+    pub machine: String,
+    /// Digest of the certificate.
+    pub digest: [u8; 32],
+}
 
 /// Who is at the other end, as whoever carried the bytes made sure of.
 #[derive(Debug, Clone, PartialEq, Eq)]

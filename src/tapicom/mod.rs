@@ -20,3 +20,4 @@ pub mod rights;
 pub mod session;
 pub mod ticket;
 pub mod values;
+pub mod wanted;

@@ -8,7 +8,6 @@
 pub mod channel;
 pub mod flow;
 pub mod frame;
-pub mod introduction;
 pub mod link;
 pub mod message;
 pub mod tls;

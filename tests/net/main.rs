@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 #![allow(dead_code, reason = "a rig has more than each test uses")]
 
+#[path = "../tapicom/books.rs"]
+mod books;
 mod cuts;
 mod echo;
 mod enrolment;
@@ -10,5 +12,8 @@ mod hostile;
 mod hosts;
 mod pictures;
 mod rig;
+#[path = "../tapicom/served.rs"]
+mod served;
 mod service;
+mod tapicom;
 mod tls;

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 
-use tapioca::netplumber::service::Visit;
+use tapioca::plumb::visit::Visit;
 use tapioca::stream::{Blame, Fault};
 
 use super::rig::Rig;

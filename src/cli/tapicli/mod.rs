@@ -10,8 +10,7 @@ mod pudding;
 mod restore;
 mod show;
 
-use std::io::{IsTerminal, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -19,11 +18,9 @@ use zeroize::Zeroizing;
 
 use super::Done;
 use crate::identity::machine::{Address, Machine};
-use crate::netplumber::service::{Ends, Hello};
 use crate::plumb::far;
 use crate::stream::{Blame, Fault};
 use crate::tapicom::client::Client;
-use crate::tapicom::door::CONSOLE;
 use crate::tapicom::message::{Command, Refusal, Reply, Secret, Why};
 use pudding::{Appliance, private_file};
 
@@ -193,7 +190,7 @@ impl Here {
     /// A connection, with our ticket if there is one.
     fn connect(&self) -> Result<Client, Fault> {
         let mut client = match (&self.socket, &self.appliance) {
-            (Some(socket), _) => console(socket)?,
+            (Some(socket), _) => Client::local(SOFTWARE, socket)?,
             (None, Some(appliance)) => Client::far(SOFTWARE, &appliance.far(&["tapicom"]))?,
             (None, None) => return Err(self.appliance().err().unwrap_or_else(nowhere)),
         };
@@ -268,32 +265,6 @@ fn said(reply: Reply) -> Result<Reply, Fault> {
 
 fn unexpected() -> Fault {
     Fault::stream("the authority answers something else than was asked")
-}
-
-/// The authority on this machine.
-fn console(socket: &PathBuf) -> Result<Client, Fault> {
-    let to = UnixStream::connect(socket).map_err(|e| {
-        Fault::host(format!("cannot reach the authority at {}", socket.display()), &e)
-            .hint("is it running? tapioca serve")
-    })?;
-    let hello = Hello {
-        machine: CONSOLE.into(),
-        digest: String::new(),
-        words: vec!["tapicom".into()],
-        receipts_up: false,
-        receipts_from_below: false,
-    };
-    let ends = Ends::say(&to, &hello)?;
-    // The visit ends with our end of the socket.
-    Client::over(SOFTWARE, Kept(ends.output, to), ends.input)
-}
-
-struct Kept<R>(R, #[allow(dead_code)] UnixStream);
-
-impl<R: Read> Read for Kept<R> {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read(into)
-    }
 }
 
 /// A password: typed without being shown, or the first line of standard input.

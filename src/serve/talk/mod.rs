@@ -23,9 +23,9 @@ use crate::authority::order::{Caller, Order};
 use crate::authority::{Event, Reply as Answer, State};
 use crate::catalogue::Reader;
 use crate::catalogue::record::{Change, JobId, Record, Right, Ticket, User};
-use crate::netplumber::service::Visit;
+use crate::plumb::visit::Visit;
 use crate::stream::{Blame, Fault};
-use crate::tapicom::door::{self, Act, Answer as Judged, CONSOLE, Door, Now, Peer};
+use crate::tapicom::door::{self, Act, Answer as Judged, CONSOLE, Door, Introduction, Now, Peer};
 use crate::tapicom::frame::{self, Body, Decoder, Frame, Side};
 use crate::tapicom::login::{AskMachine, Checkers};
 use crate::tapicom::message::{
@@ -33,7 +33,6 @@ use crate::tapicom::message::{
 };
 use crate::tapicom::rights::{self, Books};
 use crate::tapicom::session::{Session, Step};
-use crate::wire::introduction::Introduction;
 
 /// How long the loop may take to answer what is only looked at.
 const LOOK_LIMIT: Duration = Duration::from_secs(60);

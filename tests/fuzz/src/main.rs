@@ -6,6 +6,8 @@
 
 #![no_main]
 
+#[path = "../../tapicom/samples.rs"]
+mod samples;
 mod seeds;
 mod targets;
 

@@ -24,12 +24,16 @@ use tapioca::stream::frame::FrameWriter;
 use tapioca::stream::{
     Abort, Begin, Block, End, Extent, Fault, Item, Outlet, Place, Process, Receipt, StreamId,
 };
+use tapioca::tapicom::frame::{Body, Frame};
+use tapioca::tapicom::ticket::Shown;
 use tapioca::volume::index::IndexWriter;
 use tapioca::volume::label::Label;
 use tapioca::volume::part::{PartBegin, PartEnd, PartState, PartSync};
 use tapioca::wire::frame::{CLIENT_CONTROL, Kind as FrameKind, Packet};
 use tapioca::wire::message::{self, FromClient, FromServer, NamedPipe, Request, Seal};
 use uuid::Uuid;
+
+use crate::samples;
 
 /// Writes all of them.
 pub fn write(dir: &Path) {
@@ -135,7 +139,10 @@ fn network(dir: &Path) {
     let steps: Vec<u8> = (0..=255).flat_map(|n: u8| [n.wrapping_mul(37), n]).collect();
     put(dir, "wire", "ends", &[&[1, 100, 0], &steps[..]].concat());
     messages(dir);
+    tapicom(dir);
     let manifest = "[[component]]\nname = 'x'\nrun = 'sink_tape'\nmachines = ['web']\nwith = ['--a']\nmay = ['--v {word}', '-n={number}…', '{path}…', '--t {text}']\nread = ['/srv']\nwrite = ['/dev/sg1']\n";
+    let service = "[[component]]\nname = 'x'\nsocket = '/run/x'\nmachines = ['web']\n";
+    put(dir, "gluepot", "service", format!("web\nx\n%\n{service}").as_bytes());
     let said = "web\nx\n--v\nTAP001L9\n-n=5\n/srv/www\na/b\n--t\n../x\n%\n";
     put(dir, "gluepot", "all", format!("{said}{manifest}").as_bytes());
     for (name, text) in [
@@ -153,6 +160,26 @@ fn network(dir: &Path) {
     put(dir, "tls", "data-and-keys", records);
     put(dir, "tls", "in-pieces", b"\x02\0\x01\0\x02\x18\0\x00\x01\x03abc");
     put(dir, "tls", "closed", b"\x02\0\x15\0\x02\x01\0\x00\x01\x03abc");
+}
+
+/// Some frames to a file: those that the authority hears, those that a client hears; a ticket.
+fn tapicom(dir: &Path) {
+    let frames = samples::frames();
+    for side in [0, 1_u8] {
+        let heard = |frame: &&Frame| match frame.body {
+            Body::Greeting(_) => true,
+            Body::Command(_) | Body::Enough => side == 0,
+            Body::Reply(_) | Body::Event(..) | Body::Ended(_) => side == 1,
+        };
+        let of_side: Vec<&Frame> = frames.iter().map(|(_, frame)| frame).filter(heard).collect();
+        for (n, some) in of_side.chunks(6).enumerate() {
+            let bytes = some.iter().flat_map(|f| f.encode().expect("it is short").to_vec());
+            let bytes: Vec<u8> = [side | 14].into_iter().chain(bytes).collect();
+            put(dir, "tapicom", &format!("frames-{side}-{n}"), &bytes);
+        }
+    }
+    let ticket = Shown::new().expect("there is chance").text();
+    put(dir, "tapicom", "ticket", &[&[0], ticket.reveal().as_bytes()].concat());
 }
 
 fn messages(dir: &Path) {

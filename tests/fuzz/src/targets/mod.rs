@@ -18,6 +18,7 @@ mod restore;
 mod sealed;
 mod streams;
 mod tape;
+mod tapicom;
 mod tls;
 mod wire;
 
@@ -60,6 +61,7 @@ pub const ALL: &[Target] = &[
     target("code", network::code, repair::nothing),
     target("when", outside::when, repair::nothing),
     target("serve", outside::config, repair::nothing),
+    target("tapicom", tapicom::tapicom, repair::nothing),
     target("tls", tls::tls, repair::nothing),
     target("run", catalogue::run, repair::nothing),
     target("envelope", catalogue::envelope, repair::nothing),

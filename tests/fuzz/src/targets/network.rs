@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tapioca::identity::code::Code;
 use tapioca::identity::enrol::{Answer, Ask};
 use tapioca::identity::machine::{Address, Machine};
-use tapioca::netplumber::gluepot::{Allowed, Manifest, What};
+use tapioca::netplumber::gluepot::{Allowed, Manifest, Rights, What};
 use tapioca::wire::message::{self, FromClient, FromServer, Request};
 
 fn again<T: Serialize + DeserializeOwned + PartialEq>(bytes: &[u8]) -> Option<T> {
@@ -70,6 +70,13 @@ fn is_allowed(machine: &str, words: &[String], allowed: &Allowed, manifest: &tom
     });
     let entry = entry.expect("an entry of that name for that machine");
     assert!(entry.get("program").is_none(), "there are no programs in that folder");
+    if let Some(socket) = text(entry, "socket") {
+        // A service hears who it is from us, and nothing that the caller could say on the way.
+        assert_eq!(allowed.what, What::Socket(socket.into()));
+        assert!(allowed.words.is_empty() && allowed.rights == Rights::default());
+        assert_eq!(words.len(), 1);
+        return;
+    }
     let name = text(entry, "run").or(text(entry, "name")).expect("a name");
     assert_eq!(allowed.what, What::Ours(name));
     let with = list(entry, "with");
