@@ -241,8 +241,7 @@ impl Talk {
                 Change::DropTicket(id) => Order::DropTicket { id },
                 _ => return refused(Why::Failed, "an answer that changes something else"),
             };
-            let by = by_tapicom();
-            match self.ask(by, order) {
+            match self.ask(behind(&order), order) {
                 Ok(Answer::Refused { why, hint }) => {
                     let hint = Some(hint).filter(|hint| !hint.is_empty());
                     return Reply::Refused(Refusal { why: Why::Conflict, what: why, hint });
@@ -333,10 +332,13 @@ fn has_password(user: &User) -> bool {
     }
 }
 
-/// Tapicom itself, which keeps tickets and passwords.
-fn by_tapicom() -> Caller {
-    let rights = [Right::Look, Right::Administer].into();
-    Caller { user: "tapicom".into(), machine: CONSOLE.into(), rights }
+/// Who is behind what the door changes: a ticket is its user's, the rest is tapicom's.
+fn behind(order: &Order) -> Caller {
+    let (user, machine) = match order {
+        Order::PutTicket(ticket) => (ticket.user.clone(), ticket.machine.clone()),
+        _ => ("tapicom".into(), CONSOLE.into()),
+    };
+    Caller { user, machine, rights: [Right::Look, Right::Administer].into() }
 }
 
 type Out = Arc<Mutex<PipeWriter>>;
