@@ -57,6 +57,8 @@ impl Outgo {
     /// Begins the stream of a job; the one before it ends.
     pub fn begin(&mut self, of: JobId, begin: Begin) -> Result<(), Fault> {
         self.end_stream()?;
+        // Each stream is by itself, from its magic to its digest.
+        self.out = self.out.take().map(|out| FrameWriter::new(out.into_inner()));
         let words = self.words.get(&of).cloned().unwrap_or_default();
         self.put(Item::Begin(Begin { partial: words.partial, ..begin }))?;
         self.now = Some((of, 0));

@@ -58,8 +58,15 @@ fn whole(snapshot: &Snapshot, jobs: &[Job], lines: bool) -> Result<Plan, Fault> 
     for job in jobs {
         plan.wanted.push(Wanted { of: job.id, from: 0, to: job.recorded });
         let mut words = Words::default();
-        if lines && let Some(run) = snapshot.run(job.id)? {
-            words.behind = all_lines(&run)?;
+        match snapshot.run(job.id)? {
+            Some(run) if lines => words.behind = all_lines(&run)?,
+            // Who opens the stream checks by its sealed lines that all of it came.
+            Some(run) => {
+                let aside = run.aside()?;
+                let sealed = aside.iter().filter(|line| matches!(line, Line::Sealed(_)));
+                sealed.for_each(|line| line.write(&mut words.behind));
+            }
+            None => {}
         }
         plan.words.insert(job.id, words);
     }
