@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::shell::now_s;
 use crate::authority::action::Grade;
-use crate::authority::event::RequestId;
+use crate::authority::event::{DriveId, RequestId};
 use crate::catalogue::record::{JobId, Seconds};
 
 /// Lines that wait for a listener at most.
@@ -81,6 +81,10 @@ pub struct Events {
     requests: BTreeMap<RequestId, Asked>,
     of_jobs: BTreeMap<JobId, VecDeque<String>>,
     alarms: VecDeque<String>,
+    /// TapeAlerts since the start, and how often.
+    alerts: BTreeMap<DriveId, BTreeMap<String, u64>>,
+    /// Recorded bytes of jobs that are under way, and of all that ended.
+    recorded: (BTreeMap<JobId, u64>, u64),
     /// Where notes for people elsewhere go.
     notify: Option<Box<dyn Fn(Grade, &str) + Send>>,
 }
@@ -131,8 +135,29 @@ impl Events {
         self.put(&News { at_s: now_s(), job, grade, line, recorded: None });
     }
 
+    /// TapeAlerts of a drive.
+    pub fn alerted(&mut self, drive: DriveId, alerts: &[String]) {
+        let of_drive = self.alerts.entry(drive).or_default();
+        alerts.iter().for_each(|alert| *of_drive.entry(alert.clone()).or_default() += 1);
+    }
+
+    /// TapeAlerts of a drive since the start.
+    pub fn alerts(&self, drive: DriveId) -> BTreeMap<String, u64> {
+        self.alerts.get(&drive).cloned().unwrap_or_default()
+    }
+
+    /// Stream bytes that were recorded since the start.
+    pub fn recorded_bytes(&self) -> u64 {
+        self.recorded.1
+    }
+
     /// How far a job is.
     pub fn recorded(&mut self, job: JobId, to: u64) {
+        let before = self.recorded.0.insert(job, to).unwrap_or(0);
+        self.recorded.1 += to.saturating_sub(before);
+        while self.recorded.0.len() > JOBS_MAX {
+            self.recorded.0.pop_first();
+        }
         let (job, recorded, line) = (Some(job), Some(to), String::new());
         self.put(&News { at_s: now_s(), job, grade: Grade::Note, line, recorded });
     }

@@ -14,13 +14,16 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::config::Config;
 use super::devices::{Devices, Names};
-use super::events::Events;
+use super::metrics;
+use super::notify::Notifier;
+use super::notify::post::Patience;
 use super::pull::Pull;
 use super::session::Room;
 use super::shell::{Happen, Happening, Limits, Shell, send};
 use super::supervise::{Kept, Program};
 use super::talk::{Talk, USUAL_POOL};
 use super::visitors;
+use super::world::World;
 use crate::authority::state::{Settings, State};
 use crate::catalogue::record::{Change, JobId, NewSet, Pool, Record, Seconds};
 use crate::catalogue::{Catalogue, Commit, Keeper};
@@ -180,8 +183,14 @@ pub fn run(config: Config, given: Given) -> Result<(), Fault> {
         ByPlumb { home: pull.home.clone(), address: Box::new(address_of(happen.clone())) };
     let talk = Talk::new(happen.clone(), reader, places.netplumber.clone(), Arc::new(accounts))?;
     let way = (places.spool.clone(), pull);
-    let shell =
-        Shell::new(state, keeper, devices, way, (limits, Events::default()), happen.clone())?;
+    let notifier =
+        Notifier::start(config.mail.as_ref(), config.webhook.as_ref(), Patience::default())?;
+    let world = World::new(notifier, config.zone.clone());
+    let take = world.counter(happen.clone(), places.catalogue.clone());
+    let metrics =
+        config.metrics.map(|at| metrics::Server::start(at, take, metrics::Limits::default()));
+    let _metrics = metrics.transpose()?;
+    let shell = Shell::new(state, keeper, devices, way, (limits, world), happen.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Fault::host("cannot start the service", &e))?;
     let served = runtime.block_on(serve(

@@ -4,7 +4,7 @@
 //! out strictly in their order; what takes time is given to threads, whose answers come back as events. A
 //! record that cannot be committed ends the process: it starts again from what was committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -14,12 +14,14 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::devices::Devices;
 use super::drive::{Owner, Say};
+use super::due::Told as Due;
 use super::events::Events;
 use super::ingest::{self, CameIn, Expected};
 use super::live::Live;
 use super::pull::Pull;
 use super::robot::Arm;
 use super::session::{Gate, Room, Told};
+use super::world::World;
 use crate::authority::action::{Action, Errand, Grade, Reply};
 use crate::authority::event::{
     Answered, CallId, ClientSide, DriveAtHand, DriveId, Ending, ErrandId, Event, RequestId, Said,
@@ -115,10 +117,13 @@ pub struct Shell {
     calls: BTreeMap<CallId, Sender<Reply>>,
     last_call: u64,
     pub(super) events: Events,
+    world: World,
+    due: Due,
+    /// Jobs of which people were told that they are over.
+    told_over: BTreeSet<JobId>,
     limits: Limits,
     happen: Happen,
     since_s: Seconds,
-    is_ending: bool,
 }
 
 /// Seconds since the epoch.
@@ -138,7 +143,7 @@ impl Shell {
         keeper: Keeper,
         devices: Arc<Devices>,
         (spool, pull): (PathBuf, Pull),
-        (limits, events): (Limits, Events),
+        (limits, world): (Limits, World),
         happen: Happen,
     ) -> Result<Shell, Fault> {
         let told = happen.clone();
@@ -154,6 +159,9 @@ impl Shell {
         }
         let told = happen.clone();
         let arm = Arm::start(devices, move |event| send(&told, Happening::Event(event)))?;
+        let mut events = Events::default();
+        let people = world.clone();
+        events.notify_by(move |grade, words| people.words(grade, words));
         Ok(Shell {
             state,
             keeper,
@@ -165,10 +173,12 @@ impl Shell {
             calls: BTreeMap::new(),
             last_call: 0,
             events,
+            world,
+            due: Due::default(),
+            told_over: BTreeSet::new(),
             limits,
             happen,
             since_s: now_s(),
-            is_ending: false,
         })
     }
 
@@ -232,6 +242,9 @@ impl Shell {
         {
             (seat.gate, seat.streams) = (None, BTreeMap::new());
         }
+        if let Event::Drive { drive, said: Said::Alerts(alerts), .. } = &event {
+            self.events.alerted(*drive, alerts);
+        }
         self.event(event)
     }
 
@@ -278,16 +291,24 @@ impl Shell {
     /// Commits; with a job that is over goes its file list.
     fn record(&mut self, changes: Vec<Change>) -> Result<(), Fault> {
         let mut commit = Commit { changes, ..Commit::default() };
+        let mut over = Vec::new();
         for change in &commit.changes {
             if let Change::Put(record) = change
-                && let Record::Job(Job { id, work: Work::Backup { .. }, state, .. }) = &**record
-                && state.is_over()
-                && let Some(live) = self.lives.get_mut(id)
+                && let Record::Job(job) = &**record
+                && job.state.is_over()
+                && job.ended_s.is_some_and(|ended_s| ended_s >= self.since_s)
             {
-                commit.runs.extend(live.list.take());
+                if let Some(live) = self.lives.get_mut(&job.id) {
+                    commit.runs.extend(live.list.take());
+                }
+                if self.told_over.insert(job.id) {
+                    over.push(job.clone());
+                }
             }
         }
-        self.keeper.commit(commit)
+        self.keeper.commit(commit)?;
+        over.iter().for_each(|job| self.world.job_over(job, &self.state));
+        Ok(())
     }
 
     fn answer(&mut self, call: CallId, reply: Reply) {
@@ -615,12 +636,17 @@ impl Shell {
     ///
     /// What cannot be recorded.
     pub fn tick(&mut self) -> Result<(), Fault> {
+        let schedules = self.state.records.schedules.values();
+        let due = self.due.due(schedules, (self.since_s, now_s()), self.world.zone());
+        for schedule in due {
+            let stream = StreamId(uuid::Uuid::new_v4());
+            self.event(Event::Due { schedule, stream })?;
+        }
         self.event(Event::Tick)
     }
 
     /// Ends: running streams come to a sync point, and are interrupted there.
     pub fn end(mut self, grace: Duration) {
-        self.is_ending = true;
         for seat in self.seats.values_mut() {
             if let Some(gate) = seat.gate.take() {
                 gate.stop("the service ends");

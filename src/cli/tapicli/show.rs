@@ -11,7 +11,7 @@ use crate::cli::Done;
 use crate::cli::table::{Facts, Table, print, print_json};
 use crate::stream::Fault;
 use crate::tapicom::message::{
-    Bytes, Command, Entry, Event, EventFilter, JobFilter, JobView, MediumFilter, Page, Reply,
+    Bytes, Command, Entry, Event, EventFilter, JobFilter, MediumFilter, Page, Reply,
 };
 
 /// Bytes as people read them.
@@ -125,10 +125,7 @@ pub(super) fn show(here: &Here, reply: Reply) -> Result<(), Fault> {
             facts(&shown)?;
         }
         Reply::Backup(given) => eprintln!("tapicli: job {} waits for its stream", given.job),
-        Reply::JobReport { job, kept, words, .. } => {
-            print(|out| report(out, &job, &kept, &words))?;
-        }
-        Reply::Job(job) => print(|out| report(out, &job, &[], &[]))?,
+        Reply::JobReport { words, .. } => print(|out| report(out, &words))?,
         Reply::Plan(plan) => {
             let mut shown = Facts::default();
             let jobs: Vec<String> = plan.jobs.iter().map(ToString::to_string).collect();
@@ -342,31 +339,8 @@ fn write_entry(out: &mut impl Write, entry: &Entry) -> std::io::Result<()> {
     writeln!(out, "{kind}  {size:>14}  {at}  job {}  {}", entry.job, path(&entry.path))
 }
 
-fn report(
-    out: &mut impl Write,
-    job: &JobView,
-    kept: &[crate::catalogue::record::Kept],
-    words: &[String],
-) -> std::io::Result<()> {
-    writeln!(out, "job {}: {} of {}: {}", job.id, work(&job.work), job.machine, state(&job.state))?;
-    let mut shown = Facts::default();
-    shown.maybe("waits", job.waits_for.clone());
-    shown.add("asked by", &job.user);
-    shown.add("asked at", time(job.created_s));
-    shown.maybe("began", job.started_s.map(time));
-    shown.maybe("ended", job.ended_s.map(time));
-    shown.add("recorded", bytes(job.recorded));
-    shown.add("entries", job.entries);
-    shown.maybe("kept until", job.expires_s.map(time));
-    for (copy, at_s) in &job.verified_s {
-        shown.add("verified", format!("copy {copy} at {}", time(*at_s)));
-    }
-    let mut media: Vec<String> =
-        kept.iter().map(|kept| format!("{} (copy {})", kept.medium, kept.copy)).collect();
-    media.dedup();
-    media.iter().for_each(|medium| shown.add("medium", medium));
-    shown.write(out)?;
-    words.iter().try_for_each(|line| writeln!(out, "  {line}"))
+fn report(out: &mut impl Write, words: &[String]) -> std::io::Result<()> {
+    words.iter().try_for_each(|line| writeln!(out, "{line}"))
 }
 
 fn write_status(

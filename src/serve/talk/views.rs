@@ -7,6 +7,7 @@ use crate::authority::drives::{Doing, Drive, Task};
 use crate::authority::event::{DriveId, Element};
 use crate::catalogue::record::{Credential, Job, JobState, Medium, MediumState, Work};
 use crate::serve::calendar::When;
+use crate::serve::report::{self, Around};
 use crate::serve::shell::{View, now_s};
 use crate::tapicom::limits::page;
 use crate::tapicom::message::{
@@ -88,7 +89,7 @@ fn show(view: &View<'_>, caller: &rights::Caller, command: Command) -> Reply {
             Reply::Jobs(paged(jobs.map(|j| (newest(j.id.0), job_view(view.state, j))), &page))
         }
         Command::JobReport { job, kept_from } => match view.state.job(job) {
-            Some(job) => report(view, job, kept_from),
+            Some(job) => job_report(view, job, kept_from),
             None => refused(Why::NotFound, format!("there is no job {job}")),
         },
         Command::Media { filter, page } => {
@@ -226,7 +227,7 @@ fn needs_client(work: &Work) -> bool {
     matches!(work, Work::Backup { .. } | Work::Restore { .. })
 }
 
-fn report(view: &View<'_>, job: &Job, kept_from: u32) -> Reply {
+fn job_report(view: &View<'_>, job: &Job, kept_from: u32) -> Reply {
     let from = usize::try_from(kept_from).unwrap_or(usize::MAX).min(job.kept.len());
     let to = (from + KEPT_MAX).min(job.kept.len());
     let kept_next = (to < job.kept.len()).then(|| u32::try_from(to).unwrap_or(u32::MAX));
@@ -234,8 +235,17 @@ fn report(view: &View<'_>, job: &Job, kept_from: u32) -> Reply {
         job: job_view(view.state, job),
         kept: job.kept[from..to].to_vec(),
         kept_next,
-        words: view.events.of_job(job.id),
+        words: words(view, job),
     }
+}
+
+/// The report, as a person reads it, and what was said of the job since the service began.
+fn words(view: &View<'_>, job: &Job) -> Vec<String> {
+    let media: Vec<Medium> = view.state.records.media.values().cloned().collect();
+    let around = Around { media: &media, left_out: &[], waits_for: None, zone: &TimeZone::UTC };
+    let report = report::report(job, &around, now_s());
+    let said = view.events.of_job(job.id);
+    report.lines().map(str::to_owned).chain(said).take(900).collect()
 }
 
 fn medium_wanted(medium: &Medium, filter: &MediumFilter) -> bool {
