@@ -53,12 +53,12 @@ impl State {
     pub fn is_expired(&self, medium: &Medium) -> bool {
         !self.clock.is_doubted
             && medium.expires_s.is_none_or(|at_s| at_s <= self.now_s())
-            && !self.is_wanted(&medium.tag)
+            && !self.is_wanted(&medium.tag, false)
     }
 
     /// Whether a job that is not over has something on it, builds on it, or is to read it. A verify or a copy
-    /// that has not begun does not make old data stay.
-    fn is_wanted(&self, tag: &str) -> bool {
+    /// that has not begun does not make old data stay, unless `waits` counts.
+    fn is_wanted(&self, tag: &str, waits: bool) -> bool {
         let has = |id: JobId| {
             let job = self.job(id);
             job.is_some_and(|job| job.kept.iter().any(|run| run.medium == tag))
@@ -67,9 +67,9 @@ impl State {
             Work::Backup { .. } => self.chain(job.id).into_iter().any(has),
             Work::Restore { of, .. } => of.iter().copied().any(has),
             Work::Verify { of } | Work::Copy { of, .. } => {
-                job.state == JobState::Running && (has(*of) || has(job.id))
+                (waits || job.state == JobState::Running) && (has(*of) || has(job.id))
             }
-            _ => false,
+            Work::Erase { tag: other } | Work::Identify { tag: other } => other == tag,
         })
     }
 
@@ -315,7 +315,7 @@ impl State {
                 MediumState::Appendable => 4,
                 _ => return None,
             };
-            Some((self.is_wanted(tag), rank))
+            Some((self.is_wanted(tag, true), rank))
         };
         let slots = self.elements.iter().filter(|(at, _)| matches!(at, Element::Slot(_)));
         let tags = slots.filter_map(|(at, content)| Some((content.as_ref()?.tag.clone()?, *at)));
@@ -398,8 +398,11 @@ impl Step<'_> {
             (Choice::Label(_, set), Some(Is::Blank | Is::Volume { .. })) => {
                 self.label(id, tag, *set, pool);
             }
-            // It was read, and is not what it was thought to be.
-            (_, Some(_)) => self.rest(tag),
+            // It is not what it was thought to be: it is looked at again, later.
+            (_, Some(_)) => {
+                self.rest(tag);
+                self.unread(tag);
+            }
             (_, None) => {
                 let Some(at) = self.state.place_of(tag) else { return Ok(false) };
                 let purpose = Purpose { pool: Some(pool.to_owned()), job: None };

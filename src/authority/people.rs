@@ -102,7 +102,7 @@ impl Step<'_> {
     }
 
     /// Whoever has this tag in a drive is to be looked at again.
-    fn unread(&mut self, tag: &str) {
+    pub(super) fn unread(&mut self, tag: &str) {
         for medium in self.state.drives.values_mut().filter_map(|drive| drive.medium.as_mut()) {
             if medium.tag.as_deref() == Some(tag) {
                 medium.is = None;

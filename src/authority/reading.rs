@@ -341,6 +341,11 @@ impl Step<'_> {
                 self.over(job.id, JobState::Failed(words));
                 None
             }
+            // All of it was recorded, and nobody came to say so.
+            Next::Done => {
+                self.over(job.id, JobState::Done);
+                None
+            }
             _ => None,
         }
     }
