@@ -127,8 +127,9 @@ impl Known {
                 Some(named) => checked.wrong(format!(
                     "medium {tag}: it is number {number} of set {id}, which names {named:?}"
                 )),
-                None => checked
-                    .wrong(format!("medium {tag}: set {id} has no number {number}, as far as is known")),
+                None => checked.wrong(format!(
+                    "medium {tag}: set {id} has no number {number}, as far as is known"
+                )),
             }
         }
     }
@@ -137,7 +138,9 @@ impl Known {
         let id = job.id;
         for kept in job.kept.iter().filter(|kept| !self.media.contains_key(&kept.medium)) {
             let (from, to, medium) = (kept.from, kept.to, &kept.medium);
-            checked.wrong(format!("job {id}: bytes {from} to {to} are on {medium:?}, which is not known"));
+            checked.wrong(format!(
+                "job {id}: bytes {from} to {to} are on {medium:?}, which is not known"
+            ));
         }
         let mut reached = 0;
         for kept in job.kept.iter().filter(|kept| kept.copy == 0) {
@@ -147,7 +150,8 @@ impl Known {
         }
         if reached < job.recorded {
             let recorded = job.recorded;
-            checked.wrong(format!("job {id}: {recorded} bytes are recorded, and places of {reached}"));
+            checked
+                .wrong(format!("job {id}: {recorded} bytes are recorded, and places of {reached}"));
         }
         let others = match &job.work {
             Work::Backup { level: Level::Since(other), .. } => std::slice::from_ref(other),
@@ -214,7 +218,8 @@ fn pieces(run: &Run<'_>, checked: &mut Checked) -> Result<u64, Fault> {
     }
     if entries != run.head.entries {
         let expected = run.head.entries;
-        checked.wrong(format!("run {}: it has {entries} entries and should have {expected}", run.job));
+        checked
+            .wrong(format!("run {}: it has {entries} entries and should have {expected}", run.job));
     }
     for piece in run.index.zones.iter().flatten() {
         checked.readable(run.piece(piece, "grams"))?;

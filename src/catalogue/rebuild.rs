@@ -270,7 +270,8 @@ impl Rebuilding {
             if !lost {
                 continue;
             }
-            self.trouble.push(format!("job {}: it is not on the media that should have it", job.id));
+            self.trouble
+                .push(format!("job {}: it is not on the media that should have it", job.id));
             job.kept.retain(|kept| !self.seen.contains(&kept.medium));
             job.recorded = reached(&job.kept);
             job.state = JobState::Damaged("not on the media that should have it".into());

@@ -225,8 +225,7 @@ pub(super) fn put(
     key: &[u8],
     value: &[u8],
 ) -> Result<bool, Fault> {
-    let mut table =
-        transaction.open_table(table).map_err(|e| failed("open a table")(e.into()))?;
+    let mut table = transaction.open_table(table).map_err(|e| failed("open a table")(e.into()))?;
     let before = table.insert(key, value).map_err(|e| failed("write")(e.into()))?;
     Ok(before.is_some())
 }
@@ -236,8 +235,7 @@ pub(super) fn take(
     table: tables::Table,
     key: &[u8],
 ) -> Result<bool, Fault> {
-    let mut table =
-        transaction.open_table(table).map_err(|e| failed("open a table")(e.into()))?;
+    let mut table = transaction.open_table(table).map_err(|e| failed("open a table")(e.into()))?;
     let before = table.remove(key).map_err(|e| failed("write")(e.into()))?;
     Ok(before.is_some())
 }

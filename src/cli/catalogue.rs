@@ -178,7 +178,8 @@ pub(super) struct Rebuild {
 impl Rebuild {
     fn run(self) -> Result<Done, Fault> {
         if self.to.exists() {
-            let what = format!("{} is there; give the new catalogue another name", self.to.display());
+            let what =
+                format!("{} is there; give the new catalogue another name", self.to.display());
             return Err(Fault::never(Blame::Operator, what));
         }
         let records = self.records.as_deref().map_or(Ok(Vec::new()), exported)?;

@@ -93,8 +93,12 @@ fn after_a_power_cut_at_any_sync_exactly_what_was_committed_is_there() {
     let seeds = if std::env::var_os("TAPIOCA_LONG").is_some() { 24 } else { 2 };
     let some = (0..seeds).flat_map(|n| [Fate::Some(n * 77 + 5), Fate::Torn(n * 91 + 3)]);
     let fates: Vec<Fate> = [Fate::Lost, Fate::Kept].into_iter().chain(some).collect();
-    let syncs: Vec<usize> =
-        told.iter().enumerate().filter(|(_, t)| matches!(t, Told::Sync)).map(|(at, _)| at).collect();
+    let syncs: Vec<usize> = told
+        .iter()
+        .enumerate()
+        .filter(|(_, t)| matches!(t, Told::Sync))
+        .map(|(at, _)| at)
+        .collect();
     // Before the first state there is no catalogue that could be opened.
     let first = states[0].0;
     let (mut cuts, mut image, mut done) = (0, Vec::new(), 0);

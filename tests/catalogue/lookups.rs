@@ -137,7 +137,8 @@ fn searches_find_what_is_there_and_nothing_else() {
         let found = kitchen.found(&Wanted::Text(text.into()), 100_000);
         assert!(found == (expected, false), "{text}");
     }
-    for pattern in ["**/file-12?.txt", "d0[1-3]*/*9.txt", "d001", "d*/file-7", "*/file-*5*5*", "."] {
+    for pattern in ["**/file-12?.txt", "d0[1-3]*/*9.txt", "d001", "d*/file-7", "*/file-*5*5*", "."]
+    {
         let mut only = Only::new(&[pattern.into()]);
         let expected = every(&lists, &mut |path| only.selects(path));
         let found = kitchen.found(&Wanted::Pattern(pattern.into()), 100_000);
@@ -157,10 +158,31 @@ fn paths(entries: &[(u64, String)]) -> Vec<String> {
 fn later_jobs_win_and_what_is_gone_is_gone() {
     let f = |offset: u64, path: &str| format!("f {offset} 10 1 1.000000000 - {path}\n");
     let d = |offset: u64, path: &str| format!("d {offset} 10 0 1.000000000 - {path}\n");
-    let full = [d(0, "."), f(10, "a"), d(20, "b"), f(30, "b/x"), f(40, "b/y"), d(50, "c"), f(60, "c/x"), f(70, "d")];
-    let second = ["- b/x\n- c/x\n- c\n".to_owned(), f(0, "a"), f(10, "b/z"), f(20, "c"), "! changed d\n".into()];
-    let third = ["- c\n".to_owned(), d(0, "c"), f(10, "c/new"), "h 20 10 0 1.000000000 - link c/new\n".into()];
-    let lists = [(1, lines(&full.concat())), (2, lines(&second.concat())), (3, lines(&third.concat()))];
+    let full = [
+        d(0, "."),
+        f(10, "a"),
+        d(20, "b"),
+        f(30, "b/x"),
+        f(40, "b/y"),
+        d(50, "c"),
+        f(60, "c/x"),
+        f(70, "d"),
+    ];
+    let second = [
+        "- b/x\n- c/x\n- c\n".to_owned(),
+        f(0, "a"),
+        f(10, "b/z"),
+        f(20, "c"),
+        "! changed d\n".into(),
+    ];
+    let third = [
+        "- c\n".to_owned(),
+        d(0, "c"),
+        f(10, "c/new"),
+        "h 20 10 0 1.000000000 - link c/new\n".into(),
+    ];
+    let lists =
+        [(1, lines(&full.concat())), (2, lines(&second.concat())), (3, lines(&third.concat()))];
     let kitchen = Kitchen::new(&lists);
     let laid = |jobs: &[u64], only: &[&str]| paths(&kitchen.planned(jobs, only).0);
     assert_eq!(laid(&[1, 2], &[]), ["1 .", "2 a", "1 b", "1 b/y", "2 b/z", "2 c", "1 d"]);

@@ -42,7 +42,12 @@ impl Bench {
         if !bin.exists() {
             std::fs::create_dir(&bin).unwrap();
             for name in [
-                "tapioca", "src_filesys", "proc_list", "proc_since", "proc_record", "proc_compress",
+                "tapioca",
+                "src_filesys",
+                "proc_list",
+                "proc_since",
+                "proc_record",
+                "proc_compress",
                 "sink_tape",
             ] {
                 std::os::unix::fs::symlink(EXE, bin.join(name)).unwrap();
@@ -214,7 +219,10 @@ fn what_an_export_knows_is_kept_and_what_media_know_better_is_put_right() {
     assert_eq!(found[..4], expected, "as they were");
     assert!(all.records.contains(&crate::common::user("anna")));
     assert_eq!(all.lists[&41], bench.all("first").lists[&1]);
-    assert_eq!((found[4].machine.as_str(), found[4].entries), ("web", all.lists[&45].len() as u64 - 2));
+    assert_eq!(
+        (found[4].machine.as_str(), found[4].entries),
+        ("web", all.lists[&45].len() as u64 - 2)
+    );
     let catalogue = Catalogue::open(&bench.at("c")).unwrap();
     is_clean(&catalogue.reader().snapshot().unwrap());
     drop(catalogue);
@@ -227,12 +235,14 @@ fn what_is_not_on_the_media_any_more_is_said() {
     let bench = Bench::new();
     bench.rebuild("first", "");
     bench.ok("tapioca catalogue export first --records-only --to records");
-    bench.ok("rm -r lib; tapioca library create lib --drives 1 --slots 9 --media 8 --capacity 4MiB");
+    bench
+        .ok("rm -r lib; tapioca library create lib --drives 1 --slots 9 --media 8 --capacity 4MiB");
     let (_, words, code) = bench.rebuild("c", "--records records");
     assert!(code == 1 && words.contains("job 1: it is not on the media"), "{words}");
     let all = bench.all("c");
     assert!(jobs(&all).iter().all(|job| matches!(job.state, JobState::Damaged(_))));
-    let blank = |record: &Record| matches!(record, Record::Medium(m) if m.state == MediumState::Blank);
+    let blank =
+        |record: &Record| matches!(record, Record::Medium(m) if m.state == MediumState::Blank);
     assert_eq!(all.records.iter().filter(|r| blank(r)).count(), 8);
 }
 
@@ -248,7 +258,10 @@ fn the_commands_print_what_the_functions_find() {
     assert_eq!((&value["wrong"], &value["records"]["job"]), (&0.into(), &4.into()));
     assert_eq!(bench.ok("tapioca catalogue export c"), bench.ok("tapioca catalogue export c"));
     let done = bench.sh("tapioca catalogue export c | (read -r line; echo \"$line\")");
-    assert_eq!((&done.stdout[..], &done.stderr[..]), (&b"{\"tapioca_catalogue\":1}\n"[..], &b""[..]));
+    assert_eq!(
+        (&done.stdout[..], &done.stderr[..]),
+        (&b"{\"tapioca_catalogue\":1}\n"[..], &b""[..])
+    );
     let mut catalogue = Catalogue::open(&bench.at("c")).unwrap();
     let mut lost = crate::common::job(9);
     lost.kept[0].medium = "GONE".into();
@@ -256,5 +269,8 @@ fn the_commands_print_what_the_functions_find() {
     drop(catalogue);
     let done = bench.sh("tapioca catalogue check c");
     let words = String::from_utf8(done.stderr).unwrap();
-    assert!(done.status.code() == Some(1) && words.contains("\"GONE\", which is not known"), "{words}");
+    assert!(
+        done.status.code() == Some(1) && words.contains("\"GONE\", which is not known"),
+        "{words}"
+    );
 }

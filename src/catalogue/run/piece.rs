@@ -71,8 +71,9 @@ impl Packer {
     ) -> Result<(PieceAt, Vec<u8>), Fault> {
         if plain.len().max(raw.len()) > PLAIN_BYTES_MAX {
             let what = format!("job {job}: a piece of {} bytes is too long", plain.len());
-            return Err(Fault::never(Blame::Operator, what)
-                .hint("a list has more entries than one run can index; back the tree up in parts"));
+            return Err(Fault::never(Blame::Operator, what).hint(
+                "a list has more entries than one run can index; back the tree up in parts",
+            ));
         }
         let packed = self.zstd.compress(plain).map_err(|e| Fault::host("cannot compress", &e))?;
         let bytes = [&packed[..], raw].concat();

@@ -53,8 +53,10 @@ impl<'a> Run<'a> {
     }
 
     fn damaged(&self, at: &PieceAt, what: &str, why: &str) -> Fault {
-        let what =
-            format!("catalogue: the {what} at byte {} of the run of job {}: {why}", at.offset, self.job);
+        let what = format!(
+            "catalogue: the {what} at byte {} of the run of job {}: {why}",
+            at.offset, self.job
+        );
         Fault::never(Blame::Host, what)
             .hint("catalogue check tells what else is damaged; catalogue rebuild makes it anew")
     }
@@ -103,7 +105,11 @@ impl<'a> Run<'a> {
     }
 
     /// The rows of a block at `wanted`, which are in order, each with its key.
-    pub fn some_rows(&self, block: usize, wanted: Vec<(usize, Vec<u8>)>) -> Result<Vec<Row>, Fault> {
+    pub fn some_rows(
+        &self,
+        block: usize,
+        wanted: Vec<(usize, Vec<u8>)>,
+    ) -> Result<Vec<Row>, Fault> {
         let at = &self.index.blocks[block].facts;
         let piece = self.piece(at, "facts")?;
         let bad = || self.damaged(at, "facts", "they are not those of its keys");
@@ -145,7 +151,12 @@ impl<'a> Run<'a> {
 
     /// Rows in order, from the first with a key that is not before `key`.
     pub fn rows_from(&self, key: &[u8]) -> Rows<'_> {
-        Rows { run: self, block: self.index.block_of(key), from: key.to_vec(), held: Vec::new().into_iter() }
+        Rows {
+            run: self,
+            block: self.index.block_of(key),
+            from: key.to_vec(),
+            held: Vec::new().into_iter(),
+        }
     }
 
     /// Blocks that may have keys with what is asked for in them.
@@ -159,8 +170,9 @@ impl<'a> Run<'a> {
             let mut left: Vec<u32> = (0..ZONE_BLOCKS.min((count - first) as u32)).collect();
             for (group, buckets) in asked.groups() {
                 let piece = self.piece(&zone[group], "grams")?;
-                narrow(&piece.plain, buckets, &mut left)
-                    .ok_or_else(|| self.damaged(&zone[group], "grams", "they are not in columns"))?;
+                narrow(&piece.plain, buckets, &mut left).ok_or_else(|| {
+                    self.damaged(&zone[group], "grams", "they are not in columns")
+                })?;
                 if left.is_empty() {
                     break;
                 }
@@ -177,9 +189,8 @@ impl<'a> Run<'a> {
             return Ok(points);
         }
         let plain = self.piece(&at.piece, "seek points")?.plain;
-        let points = seek_points(&plain).ok_or_else(|| {
-            self.damaged(&at.piece, "seek points", "they are not in columns")
-        })?;
+        let points = seek_points(&plain)
+            .ok_or_else(|| self.damaged(&at.piece, "seek points", "they are not in columns"))?;
         self.held.replace(Some((at.piece.offset, Rc::clone(&points))));
         Ok(points)
     }

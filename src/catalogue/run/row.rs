@@ -63,6 +63,9 @@ impl Row {
             Line::Inode { number, path } => (path, Said::Inode(number)),
             other => return Err(other),
         };
+        if let Some(key) = key::of_plain(&path) {
+            return Ok(Row { key, stored: None, said });
+        }
         let key = key::of_path(&path);
         let stored = key::path(&key).filter(|usual| *usual != path).map(|_| path);
         Ok(Row { key, stored, said })

@@ -38,11 +38,19 @@ impl Sorter {
     /// Takes a row.
     pub fn push(&mut self, row: Row) -> Result<(), Fault> {
         self.held_bytes += row.weight();
-        self.held.push(row);
+        self.hold(row);
         match self.held_bytes > self.held_max {
             true => self.spill(),
             false => Ok(()),
         }
+    }
+
+    /// Lists come nearly in order: only what is said about one path is not as it ranks. Put right here, it
+    /// leaves nothing to be sorted.
+    fn hold(&mut self, row: Row) {
+        let ranks_before = |held: &&Row| held.key == row.key && row.rank() < held.rank();
+        let behind = self.held.iter().rev().take_while(ranks_before).count();
+        self.held.insert(self.held.len() - behind, row);
     }
 
     fn spill(&mut self) -> Result<(), Fault> {

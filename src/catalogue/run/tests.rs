@@ -34,7 +34,11 @@ fn lines() -> Vec<Line> {
     let mut text = String::new();
     for n in 0..6000u32 {
         let (dir, digest) = (n / 40, blake3::hash(&n.to_le_bytes()).to_hex());
-        text.push_str(&format!("f {} 1024 {n} 17000{n:05}.{:09} {digest} d{dir}/file-{n}.txt\n", n * 1024, n * 7));
+        text.push_str(&format!(
+            "f {} 1024 {n} 17000{n:05}.{:09} {digest} d{dir}/file-{n}.txt\n",
+            n * 1024,
+            n * 7
+        ));
     }
     text.push_str("- gone\n! unreadable secret\ni 9 d1\nd 9 512 0 1.000000000 - d1\n");
     crate::list::lines(text.as_bytes()).map(Result::unwrap).collect()
@@ -62,8 +66,7 @@ fn every_line_comes_back_in_order_and_the_run_is_the_same_however_it_was_made() 
         let row = super::Row::of(line.clone()).unwrap();
         (row.key.clone(), row.rank())
     });
-    let found: Vec<Line> =
-        run.rows_from(b"").map(|row| run.line(&row.unwrap()).unwrap()).collect();
+    let found: Vec<Line> = run.rows_from(b"").map(|row| run.line(&row.unwrap()).unwrap()).collect();
     assert!(found == expected);
 }
 
@@ -126,9 +129,8 @@ fn every_flipped_bit_is_found_out() {
     for at in (0..memory.0.len() * 8).step_by(13) {
         let mut bad = Memory(memory.0.clone());
         bad.0[at / 8] ^= 1 << (at % 8);
-        let read = Run::open(JobId(7), run.head, &bad).and_then(|run| {
-            run.rows_from(b"").try_for_each(|row| row.map(|_| ()))
-        });
+        let read = Run::open(JobId(7), run.head, &bad)
+            .and_then(|run| run.rows_from(b"").try_for_each(|row| row.map(|_| ())));
         assert!(read.unwrap_err().what.contains("job 7"), "bit {at}");
     }
 }

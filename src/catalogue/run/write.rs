@@ -150,8 +150,7 @@ impl RunWriter {
     /// The same, with another bound for rows in memory.
     pub fn holding(job: JobId, folder: &Path, held_bytes: usize) -> Result<RunWriter, Fault> {
         let spool = tempfile::spooled_tempfile_in(SPOOL_BYTES, folder);
-        let pieces =
-            Pieces { job, packer: Packer::new()?, spool, end: 0, index: Index::default() };
+        let pieces = Pieces { job, packer: Packer::new()?, spool, end: 0, index: Index::default() };
         let sorter = Sorter::new(folder, held_bytes);
         Ok(RunWriter { sorter, pieces, seeks: Vec::new(), aside: Vec::new(), layers: 0 })
     }
