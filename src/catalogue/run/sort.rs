@@ -18,6 +18,8 @@ pub const HELD_BYTES: usize = 64 << 20;
 /// Spills that are open at once.
 const SPILLS_MAX: usize = 64;
 const BUFFER_BYTES: usize = 128 << 10;
+/// Lines about one path that are put in order at once.
+const SAID_MAX: usize = 4;
 
 /// Takes rows in any order.
 pub struct Sorter {
@@ -49,8 +51,12 @@ impl Sorter {
     /// leaves nothing to be sorted.
     fn hold(&mut self, row: Row) {
         let ranks_before = |held: &&Row| held.key == row.key && row.rank() < held.rank();
-        let behind = self.held.iter().rev().take_while(ranks_before).count();
-        self.held.insert(self.held.len() - behind, row);
+        let behind = self.held.iter().rev().take(SAID_MAX).take_while(ranks_before).count();
+        match behind {
+            // Strange; sorting has a bound that this has not.
+            SAID_MAX => self.held.push(row),
+            behind => self.held.insert(self.held.len() - behind, row),
+        }
     }
 
     fn spill(&mut self) -> Result<(), Fault> {
