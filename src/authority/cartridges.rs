@@ -79,8 +79,7 @@ impl Step<'_> {
             return Turn::Served;
         }
         let Some(at) = self.state.place_of(tag) else {
-            let words = format!("put {tag} {}: it is to be erased", self.where_to());
-            needs.insert(Need::Bring(tag.to_owned()), words);
+            needs.insert(Need::Bring(tag.to_owned()), "it is to be erased".into());
             return Turn::Served;
         };
         let read = match at {

@@ -4,6 +4,8 @@
 //! is doubted, and the latest time seen, from which promises are counted. A clock that jumps must not make data
 //! old: as long as it is doubted nothing that expired is overwritten.
 
+use super::state::Inventory;
+use super::step::Step;
 use crate::catalogue::record::Seconds;
 
 /// A jump this long, either way, is doubted.
@@ -52,6 +54,25 @@ impl Clock {
     /// From which promises are counted: they get longer by a doubt, never shorter.
     pub fn latest_s(&self) -> Seconds {
         self.now_s.max(self.said_s)
+    }
+}
+
+impl Step<'_> {
+    /// The clock is right, says a person. Waits that were begun by a wrong one are begun again.
+    pub(super) fn trust_clock(&mut self) {
+        self.state.clock.trust();
+        let now_s = self.state.clock.now_s;
+        let rest_s = self.state.settings.rest_s;
+        self.state.client_since.values_mut().for_each(|at_s| *at_s = (*at_s).min(now_s));
+        let rests = self.state.resting.values_mut().chain(self.state.denied.values_mut());
+        rests.for_each(|at_s| *at_s = (*at_s).min(now_s + rest_s));
+        self.state.retries.values_mut().for_each(|at_s| *at_s = (*at_s).min(now_s + rest_s));
+        for drive in self.state.drives.values_mut() {
+            drive.rests_until_s = drive.rests_until_s.min(now_s + rest_s);
+        }
+        if let Inventory::Wanted(_) = self.state.inventory {
+            self.state.inventory = Inventory::Wanted(now_s);
+        }
     }
 }
 

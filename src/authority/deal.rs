@@ -63,13 +63,10 @@ impl Step<'_> {
 
     fn standing_needs(&mut self, needs: &mut Needs) {
         if self.state.clock.is_doubted {
-            let words = "the clock jumped: is it right? Until then nothing expires";
-            needs.insert(Need::Clock, words.into());
+            needs.insert(Need::Clock, String::new());
         }
         for (tag, what) in &self.state.strangers {
-            let words =
-                format!("the cartridge with the barcode {tag} is {what}: find the right one");
-            needs.insert(Need::Stranger(tag.clone()), words);
+            needs.insert(Need::Stranger(tag.clone()), what.clone());
         }
         self.ask_to_take_out(needs);
     }
@@ -108,19 +105,17 @@ impl Step<'_> {
         }
     }
 
-    fn need_medium(&mut self, pool: &Pool, needs: &mut Needs) {
+    fn need_medium(&self, pool: &Pool, needs: &mut Needs) {
         let rests = |tag: &str| self.state.resting.contains_key(tag);
         let waits = self.state.forecast(pool).into_iter().any(|(tag, _)| rests(&tag));
         if self.is_library_steady() && !waits {
-            let place = self.where_to();
-            let words = format!("put a cartridge that {} can be written on {place}", pool.name);
-            needs.insert(Need::Medium(pool.name.clone()), words);
+            needs.insert(Need::Medium(pool.name.clone()), String::new());
         }
     }
 
-    pub(super) fn note_mounting(&mut self, mounting: Option<Mounting>, needs: &mut Needs) {
+    pub(super) fn note_mounting(&self, mounting: Option<Mounting>, needs: &mut Needs) {
         if mounting == Some(Mounting::NoSlot) {
-            needs.insert(Need::Slot, "take a cartridge out of the library: no slot is free".into());
+            needs.insert(Need::Slot, String::new());
         }
     }
 
@@ -240,8 +235,9 @@ impl Step<'_> {
         match least {
             Some((load, id)) if load < most => self.take_place(id, loads),
             Some(_) => Place::NoDrive,
-            None if self.is_a_drive_free(but) => Place::NoMedium,
-            None => Place::NoDrive,
+            None if !self.is_a_drive_free(but) => Place::NoDrive,
+            None if self.state.choose(pool, None).is_some() => Place::NoDrive,
+            None => Place::NoMedium,
         }
     }
 
@@ -267,7 +263,7 @@ impl Step<'_> {
         needs: &mut Needs,
     ) -> Option<Place> {
         let choice = self.state.choose(pool, None)?;
-        let id = self.state.drive_for(choice.tag()).filter(|id| Some(*id) != but)?;
+        let id = self.state.drive_but(choice.tag(), but)?;
         let approached = self.approach(id, &choice, &pool.name);
         self.note_mounting(approached.err(), needs);
         let drive = &self.state.drives[&id];
@@ -285,13 +281,11 @@ impl Step<'_> {
             return Turn::Served;
         };
         if self.state.drives.values().filter(|drive| drive.is_used).count() < 2 {
-            needs.insert(
-                Need::Drive,
-                "a copy from one cartridge to another needs two drives".into(),
-            );
+            needs.insert(Need::Drive, String::new());
             return Turn::Served;
         }
-        let Some(from) = self.drive_to_copy_from(job, needs) else { return Turn::Served };
+        let to = self.state.drive_to_copy_to(&pool);
+        let Some(from) = self.drive_to_copy_from(job, to, needs) else { return Turn::Served };
         match self.place_to_write(&pool, Some(from), loads, needs) {
             Place::Join(to) => {
                 self.join(to, job.id);
@@ -325,8 +319,7 @@ impl Step<'_> {
         let wanting: Vec<DriveId> = wanting.map(|(id, _)| *id).collect();
         for id in wanting {
             let Some((tag, from)) = self.cleaning_cartridge() else {
-                let words = format!("put a cleaning cartridge {}: {id} wants it", self.where_to());
-                needs.insert(Need::Cleaning, words);
+                needs.insert(Need::Cleaning, format!("{id} wants it"));
                 continue;
             };
             let drive = &self.state.drives[&id];

@@ -33,7 +33,7 @@ impl Step<'_> {
     /// Takes the inventory if it is wanted and nothing moves; asks for people if the library is in trouble.
     pub(super) fn look_around(&mut self, needs: &mut Needs) {
         if let Some(why) = &self.state.library_trouble {
-            needs.insert(Need::Library, format!("see to the library: {why}"));
+            needs.insert(Need::Library, why.clone());
         }
         let Inventory::Wanted(from_s) = self.state.inventory else { return };
         let moves =
@@ -210,7 +210,7 @@ impl Step<'_> {
     pub(super) fn ask_to_take_out(&mut self, needs: &mut Needs) {
         for tag in &self.state.take_out {
             if let Some(at) = self.state.place_of(tag) {
-                needs.insert(Need::TakeOut(tag.clone()), format!("take {tag} out of {at}"));
+                needs.insert(Need::TakeOut(tag.clone()), at.to_string());
             }
         }
     }

@@ -9,12 +9,13 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::Errand;
-use super::drives::{Doing, Is, Session, Task};
+use super::drives::{Doing, Drive, Is, Session, Task};
 use super::event::{DriveId, Element};
+use super::people::Need;
 use super::state::State;
 use super::step::Step;
 use crate::catalogue::record::{
-    JobId, Kept, Level, Medium, MediumState, NewSet, Pool, Record, Seconds, Set, Work,
+    JobId, JobState, Kept, Level, Medium, MediumState, NewSet, Pool, Record, Seconds, Set, Work,
 };
 
 /// What to write on.
@@ -52,20 +53,23 @@ impl State {
     pub fn is_expired(&self, medium: &Medium) -> bool {
         !self.clock.is_doubted
             && medium.expires_s.is_none_or(|at_s| at_s <= self.now_s())
-            && !self.is_wanted(&medium.tag)
+            && !self.is_wanted(&medium.tag, false)
     }
 
-    /// Whether a job that is not over has something on it, builds on it, or is to read it.
-    fn is_wanted(&self, tag: &str) -> bool {
+    /// Whether a job that is not over has something on it, builds on it, or is to read it. A verify or a copy
+    /// that has not begun does not make old data stay, unless `waits` counts.
+    fn is_wanted(&self, tag: &str, waits: bool) -> bool {
         let has = |id: JobId| {
             let job = self.job(id);
             job.is_some_and(|job| job.kept.iter().any(|run| run.medium == tag))
         };
-        self.open.iter().any(|id| match self.job(*id).map(|job| &job.work) {
-            Some(Work::Backup { .. }) => self.chain(*id).into_iter().any(has),
-            Some(Work::Restore { of, .. }) => of.iter().copied().any(has),
-            Some(Work::Verify { of } | Work::Copy { of, .. }) => has(*of) || has(*id),
-            _ => false,
+        self.open.iter().filter_map(|id| self.job(*id)).any(|job| match &job.work {
+            Work::Backup { .. } => self.chain(job.id).into_iter().any(has),
+            Work::Restore { of, .. } => of.iter().copied().any(has),
+            Work::Verify { of } | Work::Copy { of, .. } => {
+                (waits || job.state == JobState::Running) && (has(*of) || has(job.id))
+            }
+            Work::Erase { tag: other } | Work::Identify { tag: other } => other == tag,
         })
     }
 
@@ -277,17 +281,46 @@ impl State {
 
     /// A drive that can fetch a cartridge now; one in which it could not be read is taken last.
     pub(super) fn drive_for(&self, tag: &str) -> Option<DriveId> {
+        self.drive_but(tag, None)
+    }
+
+    /// The same, but not this one.
+    pub(super) fn drive_but(&self, tag: &str, but: Option<DriveId>) -> Option<DriveId> {
         let now_s = self.now_s();
+        let can = |id: &DriveId, drive: &Drive| Some(*id) != but && drive.is_free(now_s);
         if let Some(Element::Drive(at)) = self.place_of(tag) {
-            return self.drives.get(&at).filter(|drive| drive.is_free(now_s)).map(|_| at);
+            return self.drives.get(&at).filter(|drive| can(&at, drive)).map(|_| at);
         }
         let failed = self.unreadable_in.get(tag);
-        let free =
-            self.drives.iter().filter(|(_, drive)| drive.is_free(now_s) && drive.has_changer);
+        let free = self.drives.iter().filter(|(id, drive)| can(id, drive) && drive.has_changer);
         let rank = |id: &DriveId, is_full: bool| {
             (failed.is_some_and(|drives| drives.contains(id)), is_full, *id)
         };
         free.map(|(id, drive)| rank(id, drive.medium.is_some())).min().map(|(_, _, id)| id)
+    }
+
+    /// A cartridge in a slot that nobody is likely to miss, the least useful first.
+    pub fn spare(&self) -> Option<(String, Element)> {
+        let use_of = |tag: &str| {
+            let medium = self.records.media.get(tag)?;
+            let is_asked = self.requests.contains_key(&Need::Bring(tag.to_owned()));
+            if is_asked || self.is_claimed(tag) {
+                return None;
+            }
+            let rank = match medium.state {
+                MediumState::Foreign(_) => 0,
+                MediumState::ReadOnly(_) | MediumState::Damaged(_) => 1,
+                MediumState::Full if !self.is_expired(medium) => 2,
+                MediumState::Full => 3,
+                MediumState::Appendable => 4,
+                _ => return None,
+            };
+            Some((self.is_wanted(tag, true), rank))
+        };
+        let slots = self.elements.iter().filter(|(at, _)| matches!(at, Element::Slot(_)));
+        let tags = slots.filter_map(|(at, content)| Some((content.as_ref()?.tag.clone()?, *at)));
+        let spare = tags.filter_map(|(tag, at)| Some((use_of(&tag)?, tag, at))).min();
+        spare.map(|(_, tag, at)| (tag, at))
     }
 }
 
@@ -365,8 +398,11 @@ impl Step<'_> {
             (Choice::Label(_, set), Some(Is::Blank | Is::Volume { .. })) => {
                 self.label(id, tag, *set, pool);
             }
-            // It was read, and is not what it was thought to be.
-            (_, Some(_)) => self.rest(tag),
+            // It is not what it was thought to be: it is looked at again, later.
+            (_, Some(_)) => {
+                self.rest(tag);
+                self.unread(tag);
+            }
             (_, None) => {
                 let Some(at) = self.state.place_of(tag) else { return Ok(false) };
                 let purpose = Purpose { pool: Some(pool.to_owned()), job: None };

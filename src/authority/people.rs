@@ -35,8 +35,6 @@ pub enum Need {
     Cleaning,
     /// A second drive, for copies.
     Drive,
-    /// Change what is in a drive that no robot serves.
-    Insert(DriveId),
 }
 
 /// A need that was asked for.
@@ -48,7 +46,7 @@ pub struct Request {
     pub words: String,
 }
 
-/// What is needed now, in words.
+/// What is needed now, and why or where.
 pub(super) type Needs = BTreeMap<Need, String>;
 
 impl Step<'_> {
@@ -63,8 +61,9 @@ impl Step<'_> {
                 self.act(Action::Withdraw(request.id));
             }
         }
-        for (need, words) in needs {
+        for (need, why) in needs {
             if !self.state.requests.contains_key(&need) {
+                let words = self.words(&need, &why);
                 self.state.last_request += 1;
                 let id = RequestId(self.state.last_request);
                 self.act(Action::Ask { request: id, words: words.clone() });
@@ -89,22 +88,21 @@ impl Step<'_> {
     }
 
     fn is_done(&mut self, need: &Need, by: &Caller) {
-        self.audit(&by.name(), format!("answered: {}", need.words()));
+        self.audit(&by.name(), format!("answered: {}", need.name()));
         match need {
-            Need::Clock => self.state.clock.trust(),
+            Need::Clock => self.trust_clock(),
             Need::Stranger(tag) => {
                 self.state.strangers.remove(tag);
                 self.state.to_check.insert(tag.clone());
                 self.unread(tag);
             }
-            Need::Insert(id) => self.said(*id, Default::default(), super::Said::Changed),
             _ => {}
         }
         self.want_inventory();
     }
 
     /// Whoever has this tag in a drive is to be looked at again.
-    fn unread(&mut self, tag: &str) {
+    pub(super) fn unread(&mut self, tag: &str) {
         for medium in self.state.drives.values_mut().filter_map(|drive| drive.medium.as_mut()) {
             if medium.tag.as_deref() == Some(tag) {
                 medium.is = None;
@@ -113,7 +111,7 @@ impl Step<'_> {
     }
 
     fn is_denied(&mut self, need: Need, by: &Caller, why: &str) {
-        self.audit(&by.name(), format!("said no to: {}: {why}", need.words()));
+        self.audit(&by.name(), format!("said no to: {}: {why}", need.name()));
         match &need {
             Need::Bring(tag) => _ = self.state.unobtainable.insert(tag.clone()),
             Need::Stranger(tag) => {
@@ -144,25 +142,55 @@ impl Step<'_> {
         }
     }
 
-    /// Where a person should put a cartridge, in words.
-    pub(super) fn where_to(&self) -> String {
+    /// What a person should do.
+    fn words(&self, need: &Need, why: &str) -> String {
+        match need {
+            Need::Clock => "the clock jumped: is it right? Until then nothing expires".into(),
+            Need::Library => format!("see to the library: {why}"),
+            Need::Slot => self.make_room(),
+            Need::Medium(pool) => {
+                format!("put a cartridge that {pool} can be written on {}", self.where_to())
+            }
+            Need::Bring(tag) => format!("put {tag} {}: {why}", self.where_to()),
+            Need::Stranger(tag) => {
+                format!("the cartridge with the barcode {tag} is {why}: find the right one")
+            }
+            Need::TakeOut(tag) => format!("take {tag} out of {why}"),
+            Need::Cleaning => format!("put a cleaning cartridge {}: {why}", self.where_to()),
+            Need::Drive => "a copy from one cartridge to another needs two drives".into(),
+        }
+    }
+
+    fn where_to(&self) -> String {
         let is_free = |at: &&Element| {
             matches!(at, Element::MailSlot(_)) && self.state.elements[*at].is_none()
         };
         let mail_slot = self.state.elements.keys().find(is_free);
-        let by_hand =
-            self.state.drives.iter().find(|(_, drive)| !drive.has_changer && drive.is_used);
-        match (mail_slot, by_hand) {
-            (Some(at), _) => format!("into {at}"),
-            (None, Some((id, _))) => format!("into {id}"),
-            (None, None) => "into a free slot".into(),
+        let by_hand = self.state.drives.iter().find(|(_, d)| !d.has_changer && d.is_used);
+        if let Some(at) = mail_slot {
+            return format!("into {at}");
         }
+        if let Some((id, _)) = by_hand {
+            return format!("into {id}");
+        }
+        match self.state.spare().filter(|_| self.state.free_slots() == 0) {
+            Some((tag, at)) => format!("into {at} in place of {tag}"),
+            None => "into a free slot".into(),
+        }
+    }
+
+    fn make_room(&self) -> String {
+        let what = match self.state.spare() {
+            Some((tag, at)) => format!("take {tag} out of {at}"),
+            None => "take a cartridge out of a slot".into(),
+        };
+        format!("{what}: no slot is free")
     }
 }
 
 impl Need {
     /// What it is, for the trail.
-    fn words(&self) -> String {
+    fn name(&self) -> String {
         match self {
             Need::Clock => "is the clock right".into(),
             Need::Library => "see to the library".into(),
@@ -173,7 +201,6 @@ impl Need {
             Need::TakeOut(tag) => format!("take out {tag}"),
             Need::Cleaning => "a cleaning cartridge".into(),
             Need::Drive => "a second drive".into(),
-            Need::Insert(id) => format!("change what is in {id}"),
         }
     }
 }

@@ -9,14 +9,14 @@
 use std::collections::VecDeque;
 
 use super::action::Piece;
-use super::drives::{Doing, Is, Task};
+use super::drives::{Doing, Drive, Is, Task};
 use super::event::{DriveId, Element, Stop, Wanted};
 use super::media::{Mounting, Purpose};
 use super::people::{Need, Needs};
 use super::state::{Inventory, State};
 use super::step::Step;
 use super::{Action, Errand};
-use crate::catalogue::record::{Job, JobId, JobState, Kept, MediumState, Work};
+use crate::catalogue::record::{Job, JobId, JobState, Kept, MediumState, Pool, Work};
 use crate::stream::StreamId;
 
 /// Pieces of one errand.
@@ -84,6 +84,14 @@ impl State {
             return Next::Wait;
         }
         Next::Read(tag.clone(), self.batch(reading, &tag))
+    }
+
+    /// The drive a copy would be written in, if none else is taken.
+    pub(super) fn drive_to_copy_to(&self, pool: &Pool) -> Option<DriveId> {
+        let writes = |drive: &Drive| drive.session.as_ref().is_some_and(|s| s.pool == pool.name);
+        let in_session = self.drives.iter().find(|(_, drive)| writes(drive)).map(|(id, _)| *id);
+        let new = || self.drive_for(self.choose(pool, None)?.tag());
+        in_session.or_else(new)
     }
 
     /// Runs that have the first byte of a range, each with how good it is: the least is the best.
@@ -306,12 +314,19 @@ impl Step<'_> {
         Reading::of([Range { of, from: job.recorded, to, copy: None }])
     }
 
-    /// The drive a copy would be read in, if it can have it now.
-    pub(super) fn drive_to_copy_from(&mut self, job: &Job, needs: &mut Needs) -> Option<DriveId> {
+    /// The drive a copy would be read in, if it can have it now; not the one it would be written in.
+    pub(super) fn drive_to_copy_from(
+        &mut self,
+        job: &Job,
+        to: Option<DriveId>,
+        needs: &mut Needs,
+    ) -> Option<DriveId> {
         let reading = self.copy_plan(job.id);
         match self.state.next_of(&reading) {
             Next::Read(tag, _) if self.state.is_at_hand(&tag, None) => {
-                let drive = self.state.drive_for(&tag);
+                // What lies in a drive is read there, whatever else that drive would be good for.
+                let is_in_drive = matches!(self.state.place_of(&tag), Some(Element::Drive(_)));
+                let drive = self.state.drive_but(&tag, to.filter(|_| !is_in_drive));
                 if drive.is_some() {
                     self.state.readings.insert(job.id, reading);
                 }
@@ -326,14 +341,18 @@ impl Step<'_> {
                 self.over(job.id, JobState::Failed(words));
                 None
             }
+            // All of it was recorded, and nobody came to say so.
+            Next::Done => {
+                self.over(job.id, JobState::Done);
+                None
+            }
             _ => None,
         }
     }
 
     fn need_tag(&mut self, tag: &str, job: JobId, needs: &mut Needs) {
         if self.is_library_steady() && !self.state.strangers.contains_key(tag) {
-            let words = format!("put {tag} {}: job {job} waits for it", self.where_to());
-            needs.insert(Need::Bring(tag.to_owned()), words);
+            needs.insert(Need::Bring(tag.to_owned()), format!("job {job} waits for it"));
         }
     }
 

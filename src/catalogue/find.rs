@@ -104,11 +104,14 @@ pub enum Wanted {
     Pattern(Vec<u8>),
 }
 
+/// Whether a key is one of those looked for.
+type Matches = Box<dyn FnMut(&[u8]) -> bool>;
+
 /// A question, made ready.
 struct Search {
     hint: Hint,
     asked: Asked,
-    matches: Box<dyn FnMut(&[u8]) -> bool>,
+    matches: Matches,
 }
 
 impl Search {

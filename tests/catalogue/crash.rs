@@ -70,10 +70,10 @@ fn suffer(image: &mut Vec<u8>, told: &[Told], fate: Fate) {
         match (fate, one) {
             (Fate::Lost, _) => {}
             (Fate::Kept, one) => tell(image, one),
-            (Fate::Some(_), one) if dice.throw() % 2 == 0 => tell(image, one),
+            (Fate::Some(_), one) if dice.throw().is_multiple_of(2) => tell(image, one),
             (Fate::Torn(_), Told::Write(at, bytes)) => {
                 for (number, sector) in bytes.chunks(SECTOR).enumerate() {
-                    if dice.throw() % 2 == 0 {
+                    if dice.throw().is_multiple_of(2) {
                         let at = at + (number * SECTOR) as u64;
                         tell(image, &Told::Write(at, sector.to_vec()));
                     }

@@ -17,7 +17,9 @@ use std::time::Instant;
 use run::{run, run_with_log};
 
 fn seeds() -> u64 {
-    if std::env::var_os("TAPIOCA_LONG").is_some() { 10_000 } else { 300 }
+    let asked = std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    let long = std::env::var_os("TAPIOCA_LONG").is_some();
+    asked.unwrap_or(if long { 10_000 } else { 300 })
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tapioca::authority::{Caller, Order};
 use tapioca::catalogue::record::{JobId, JobState, NewSet, Pool, Right, Work};
 use tapioca::stream::StreamId;
 
-use crate::things::{Cart, Kind};
+use crate::things::{Cart, Kind, in_element};
 use crate::world::{Todo, Trouble, Waiting, World};
 
 pub fn caller(user: &str, machine: &str, rights: &[Right]) -> Caller {
@@ -207,7 +207,6 @@ impl World {
             Need::Cleaning => self.bring_new(Kind::Cleaning),
             Need::Bring(tag) | Need::Stranger(tag) => return !is_wrong && self.bring(tag),
             Need::TakeOut(tag) => self.take_out(tag),
-            Need::Insert(_) => {}
         }
         true
     }
@@ -223,22 +222,13 @@ impl World {
         at
     }
 
-    /// Takes something out that nobody is likely to miss.
+    /// Takes out what they are told nobody will miss; else what they think themselves.
     fn make_room(&mut self) {
-        let in_slot =
-            |cart: &Cart| matches!(cart.at, Some(Element::Slot(_) | Element::MailSlot(_)));
-        let foreign = self.carts.iter().position(|c| in_slot(c) && matches!(c.kind, Kind::Foreign));
-        let is_missed = |cart: &Cart| {
-            let tag = cart.barcode.clone().unwrap_or_default();
-            self.state.requests.contains_key(&Need::Bring(tag)) || cart.tape().is_none()
+        let told = self.state.spare().and_then(|(_, at)| in_element(&self.carts, at));
+        let useless = |cart: &Cart| {
+            matches!(cart.at, Some(Element::Slot(_))) && !matches!(cart.kind, Kind::Ours(_))
         };
-        let spare: Vec<usize> = (0..self.carts.len())
-            .filter(|n| in_slot(&self.carts[*n]) && !is_missed(&self.carts[*n]))
-            .collect();
-        let any = foreign.or_else(|| self.dice.pick(&spare).copied());
-        let last = |cart: &Cart| matches!(cart.at, Some(Element::Slot(_)));
-        let any = any.or_else(|| self.carts.iter().position(last));
-        if let Some(cart) = any {
+        if let Some(cart) = told.or_else(|| self.carts.iter().position(useless)) {
             self.carts[cart].at = None;
         }
     }

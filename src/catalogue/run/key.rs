@@ -46,23 +46,48 @@ fn push_name(key: &mut Vec<u8>, name: &[u8]) {
     }
 }
 
+/// The key of a path that is spelled as [`path`] spells it, and has no byte to be escaped: most are, and
+/// then nothing need be compared.
+pub fn of_plain(path: &[u8]) -> Option<Vec<u8>> {
+    let mut key = Vec::with_capacity(path.len());
+    let mut name = 0;
+    for &byte in path {
+        match byte {
+            b'/' if is_name(&key[name..]) => {
+                key.push(SEPARATOR);
+                name = key.len();
+            }
+            b'/' | 0 | ESCAPE => return None,
+            byte => key.push(byte),
+        }
+    }
+    is_name(&key[name..]).then_some(key)
+}
+
+fn is_name(name: &[u8]) -> bool {
+    !matches!(name, [] | b".")
+}
+
 /// The path of a key, `.` for the root; `None` for bytes that are no key.
 pub fn path(key: &[u8]) -> Option<Vec<u8>> {
     if key.is_empty() {
         return Some(b".".to_vec());
     }
     let mut path = Vec::with_capacity(key.len());
-    let mut rest = key.iter();
+    let (mut rest, mut name) = (key.iter(), 0);
     while let Some(&byte) = rest.next() {
         match byte {
-            SEPARATOR => path.push(b'/'),
-            b'/' => return None,
+            // No other spelling of this path may be a key.
+            SEPARATOR if is_name(&path[name..]) => {
+                path.push(b'/');
+                name = path.len();
+            }
+            SEPARATOR | b'/' => return None,
             ESCAPE => path.push(rest.next().filter(|b| [1, 2].contains(*b))? - 1),
             _ => path.push(byte),
         }
     }
-    // No other spelling of this path may be a key.
-    (of_path(&path) == key).then_some(path)
+    is_name(&path[name..]).then_some(path)
 }
 
 /// What keys of everything in a directory begin with.
@@ -98,6 +123,12 @@ mod tests {
             assert_eq!(path(key).as_deref(), Some(walked));
         }
         assert_eq!(of_path(b"./a//x/"), keys[2]);
+        for path in [&b"a"[..], b"a/x", b"a/x/y", b"a-b/c", b"..", b"a/.b"] {
+            assert_eq!(of_plain(path), Some(of_path(path)), "{path:?}");
+        }
+        for path in [&b"."[..], b"", b"a/", b"./a", b"a//b", b"a/./b", b"/a", b"a\0", b"a\x01b/c"] {
+            assert_eq!(of_plain(path), None, "{path:?}");
+        }
         assert!(behind(b"a") > of_path(b"a/\xff\xff") && behind(b"a") < of_path(b"a\x01"));
     }
 

@@ -24,6 +24,9 @@ pub trait Shelf {
     fn bytes(&self, job: JobId, offset: u64, length: usize) -> Result<Vec<u8>, Fault>;
 }
 
+/// Offsets before and after a layer, in order.
+pub type Points = Rc<[(u64, u64)]>;
+
 /// An open run.
 pub struct Run<'a> {
     /// Whose list it is.
@@ -34,7 +37,7 @@ pub struct Run<'a> {
     pub index: Index,
     shelf: &'a dyn Shelf,
     /// The seek points that were looked at last, and where they lie: neighbours ask for them, too.
-    held: RefCell<Option<(u64, Rc<[(u64, u64)]>)>>,
+    held: RefCell<Option<(u64, Points)>>,
 }
 
 impl<'a> Run<'a> {
@@ -183,7 +186,7 @@ impl<'a> Run<'a> {
     }
 
     /// All seek points of a piece, in order.
-    pub fn seek_points(&self, at: &SeeksAt) -> Result<Rc<[(u64, u64)]>, Fault> {
+    pub fn seek_points(&self, at: &SeeksAt) -> Result<Points, Fault> {
         let held = self.held.borrow().clone().filter(|(offset, _)| *offset == at.piece.offset);
         if let Some((_, points)) = held {
             return Ok(points);
@@ -250,7 +253,7 @@ impl<'a> Run<'a> {
 }
 
 /// The points of a piece; `None` if it is none.
-pub fn seek_points(plain: &[u8]) -> Option<Rc<[(u64, u64)]>> {
+pub fn seek_points(plain: &[u8]) -> Option<Points> {
     let [mut inputs, mut outputs] = column::split(plain)?;
     let (mut points, mut before) = (Vec::new(), (0, 0));
     while !inputs.is_empty() {

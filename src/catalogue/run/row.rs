@@ -53,6 +53,7 @@ pub struct Facts {
 
 impl Row {
     /// Of a line; a line about no path comes back.
+    #[allow(clippy::result_large_err, reason = "a line that is no row is as good as one that is")]
     pub fn of(line: Line) -> Result<Row, Line> {
         let (path, said) = match line {
             Line::Entry(Entry { kind, offset, span, size, mtime, digest, path, link }) => {
@@ -63,6 +64,9 @@ impl Row {
             Line::Inode { number, path } => (path, Said::Inode(number)),
             other => return Err(other),
         };
+        if let Some(key) = key::of_plain(&path) {
+            return Ok(Row { key, stored: None, said });
+        }
         let key = key::of_path(&path);
         let stored = key::path(&key).filter(|usual| *usual != path).map(|_| path);
         Ok(Row { key, stored, said })

@@ -18,6 +18,8 @@ pub const HELD_BYTES: usize = 64 << 20;
 /// Spills that are open at once.
 const SPILLS_MAX: usize = 64;
 const BUFFER_BYTES: usize = 128 << 10;
+/// Lines about one path that are put in order at once.
+const SAID_MAX: usize = 4;
 
 /// Takes rows in any order.
 pub struct Sorter {
@@ -38,10 +40,22 @@ impl Sorter {
     /// Takes a row.
     pub fn push(&mut self, row: Row) -> Result<(), Fault> {
         self.held_bytes += row.weight();
-        self.held.push(row);
+        self.hold(row);
         match self.held_bytes > self.held_max {
             true => self.spill(),
             false => Ok(()),
+        }
+    }
+
+    /// Lists come nearly in order: only what is said about one path is not as it ranks. Put right here, it
+    /// leaves nothing to be sorted.
+    fn hold(&mut self, row: Row) {
+        let ranks_before = |held: &&Row| held.key == row.key && row.rank() < held.rank();
+        let behind = self.held.iter().rev().take(SAID_MAX).take_while(ranks_before).count();
+        match behind {
+            // Strange; sorting has a bound that this has not.
+            SAID_MAX => self.held.push(row),
+            behind => self.held.insert(self.held.len() - behind, row),
         }
     }
 

@@ -12,7 +12,7 @@ pub struct File {
     pub path: String,
     pub kind: u8,
     pub size: u64,
-    pub mtime: (i64, u32),
+    pub mtime_s: i64,
     pub inode: u64,
     pub link: Option<Vec<u8>>,
 }
@@ -53,7 +53,10 @@ impl Tree {
             let span = 512 + data + if number % 3 == 0 { 1024 } else { 0 };
             let told = format!("{} {version}", file.path);
             let digest = (file.kind == b'f').then(|| *blake3::hash(told.as_bytes()).as_bytes());
-            let mtime = if changed { (file.mtime.0 + job as i64 * 86_400, (number * 7919) as u32) } else { file.mtime };
+            // A tree that was unpacked has none; those of files that were written are anything.
+            let nanoseconds = (number as u64 * 2_654_435_761 % 1_000_000_000) as u32;
+            let later = if changed { job as i64 * 86_400 } else { 0 };
+            let mtime = (file.mtime_s + later, nanoseconds);
             let path = file.path.clone().into_bytes();
             if file.kind == b'd' {
                 lines.push(Line::Inode { number: file.inode, path: path.clone() });
@@ -88,8 +91,8 @@ fn walk(dir: &Path, path: &str, found: &mut Vec<File>, count: usize) {
         let link = std::fs::read_link(entry.path()).ok();
         let link = link.map(|link| link.into_os_string().into_encoded_bytes());
         let size = if kind == b'f' { stat.len() } else { 0 };
-        let mtime = (stat.mtime(), stat.mtime_nsec() as u32);
-        found.push(File { path: path.clone(), kind, size, mtime, inode: stat.ino(), link });
+        let mtime_s = stat.mtime();
+        found.push(File { path: path.clone(), kind, size, mtime_s, inode: stat.ino(), link });
         if kind == b'd' {
             walk(&entry.path(), &path, found, count);
         }

@@ -6,6 +6,7 @@ mod data;
 mod sqlite;
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -174,9 +175,13 @@ fn fill(tree: &Tree, path: &Path, jobs: u64) {
     rate("insert, durable job by job", rows, took);
     size("runs", run_bytes, rows, digests);
     drop(catalogue);
-    let bytes = std::fs::metadata(path).expect("it is there").len();
-    size("file at rest", bytes, rows, digests);
+    size("file at rest, blocks of the disk", on_disk(path), rows, digests);
     text_in(tree, &folder);
+}
+
+/// Bytes that a file takes; where nothing was written it takes none.
+pub fn on_disk(path: &Path) -> u64 {
+    std::fs::metadata(path).expect("it is there").blocks() * 512
 }
 
 /// Lines as they come in marks.

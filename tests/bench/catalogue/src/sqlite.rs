@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use tapioca::list::Line;
 
 use super::data::{self, Tree};
-use super::{Questions, Took, asked, rate, size, timed};
+use super::{Questions, Took, asked, on_disk, rate, size, timed};
 
 const SCHEMA: &str = "
     PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-262144;
@@ -69,8 +69,7 @@ pub fn run(tree: &Tree, path: &Path, jobs: u64, questions: &Questions) {
     connection.execute_batch(SCHEMA).expect("a schema");
     let (rows, digests) = fill(&mut connection, tree, jobs);
     connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);").expect("a checkpoint");
-    let bytes = std::fs::metadata(path).expect("it is there").len();
-    size("file at rest", bytes, rows, digests);
+    size("file at rest, blocks of the disk", on_disk(path), rows, digests);
     let listed = "SELECT * FROM file WHERE job=? AND parent=? LIMIT 1000";
     asked("list a directory of a job", &questions.directories, |(job, path)| {
         count(&connection, listed, &[job, &path.as_bytes()])
