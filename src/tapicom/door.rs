@@ -245,7 +245,14 @@ impl Door {
                 self.backoff.was_right(&machine, &name);
                 Ok(set_password(books.user(&name), credential, by))
             }
-            Given::Nothing | Given::Ticket(..) => {
+            // They proved who they are: that is no guess.
+            Given::Ticket(..) => {
+                self.backoff.was_right(&machine, &name);
+                let audit = Some((here, "refused: a login for nothing that is allowed".into()));
+                let reply = refused(Why::NoRight, "nothing of what was wanted is allowed");
+                Ok(Answer { changes: Vec::new(), audit, reply })
+            }
+            Given::Nothing => {
                 self.backoff.was_wrong(&machine, &name, now.ms);
                 let untold = self.untold.remove(&machine);
                 let untold = untold.map_or_else(String::new, |n| format!(" (and {n} before)"));
