@@ -29,12 +29,15 @@ const YES: &[u8] = b"yes\n";
 /// Longest login and password.
 const TEXT_BYTES_MAX: usize = 512;
 
+/// Where the netplumber of a machine is, if it has one.
+pub type Whereabouts = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// Asks by plumb.
 pub struct ByPlumb {
     /// Folder of this host's identities, by which the machines know it.
     pub home: PathBuf,
-    /// Where the netplumber of a machine is, if it has one.
-    pub address: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    /// Who knows where the machines are.
+    pub address: Box<Whereabouts>,
 }
 
 /// Login and password as they are written: each ended by a NUL. None: they cannot be anybody's.
@@ -55,14 +58,14 @@ pub fn question(user: &str, password: &Secret) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 impl AskMachine for ByPlumb {
-    fn is_right(&self, machine: &str, user: &str, password: &Secret) -> Result<bool, Fault> {
+    fn is_right(&self, name: &str, user: &str, password: &Secret) -> Result<bool, Fault> {
         let Some(question) = question(user, password) else { return Ok(false) };
         let unknown = || {
-            let what = format!("it is not known where the netplumber of {machine} is");
+            let what = format!("it is not known where the netplumber of {name} is");
             Fault::never(Blame::Operator, what)
         };
         let address: Address =
-            (self.address)(machine).and_then(|address| address.parse().ok()).ok_or_else(unknown)?;
+            (self.address)(name).and_then(|address| address.parse().ok()).ok_or_else(unknown)?;
         let request = Request { words: vec![COMPONENT.into()], ..Request::default() };
         let alive = Alive::dead_after(LIMIT);
         let far = Far { address, home: self.home.clone(), alive, request };

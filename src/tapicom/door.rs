@@ -228,7 +228,7 @@ impl Door {
             Command::Password { user, old, new } => {
                 match change_of_password(&caller, user, old, new, books) {
                     Ok(attempt) => self.check(attempt, now),
-                    Err(reply) => answer(reply),
+                    Err(reply) => answer(*reply),
                 }
             }
             command => Act::Pass(caller, Box::new(command)),
@@ -260,7 +260,14 @@ impl Door {
                 self.backoff.was_right(&machine, &name);
                 Ok(set_password(books.user(&name), credential, by))
             }
-            Given::Nothing | Given::Ticket(..) => {
+            // They proved who they are: that is no guess.
+            Given::Ticket(..) => {
+                self.backoff.was_right(&machine, &name);
+                let audit = Some((here, "refused: a login for nothing that is allowed".into()));
+                let reply = refused(Why::NoRight, "nothing of what was wanted is allowed");
+                Ok(Answer { changes: Vec::new(), audit, reply })
+            }
+            Given::Nothing => {
                 self.backoff.was_wrong(&machine, &name, now.ms);
                 let untold = self.untold.remove(&machine);
                 let untold = untold.map_or_else(String::new, |n| format!(" (and {n} before)"));
@@ -320,20 +327,23 @@ fn change_of_password(
     old: Option<Secret>,
     new: Secret,
     books: &dyn Books,
-) -> Result<Attempt, Reply> {
+) -> Result<Attempt, Box<Reply>> {
     let is_own = user.is_none();
     let name = user.unwrap_or_else(|| caller.user.clone());
     if let Some(complaint) = password::complaint(&new) {
-        return Err(refused(Why::Malformed, complaint));
+        return Err(Box::new(refused(Why::Malformed, complaint)));
     }
     let Some(user) = books.user(&name) else {
-        return Err(refused(Why::NotFound, "there is no such user"));
+        return Err(Box::new(refused(Why::NotFound, "there is no such user")));
     };
     if user.credential == Credential::Machine {
-        return Err(refused(Why::Conflict, "that user's password is checked by a machine"));
+        return Err(Box::new(refused(
+            Why::Conflict,
+            "that user's password is checked by a machine",
+        )));
     }
     if is_own && old.is_none() {
-        return Err(refused(Why::Malformed, "this takes the password before it"));
+        return Err(Box::new(refused(Why::Malformed, "this takes the password before it")));
     }
     let by = who(&caller.user, &caller.machine);
     let password = old.filter(|_| is_own);

@@ -14,7 +14,7 @@ use std::io::{ErrorKind, Read, Write};
 use serde::{Serialize, de::DeserializeOwned};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::limits::{MESSAGE_BYTES_MAX, within};
+use super::limits::{MESSAGE_BYTES_MAX, size_of, within};
 use super::message::{Ended, Event, Greeting, Reply, Request};
 use crate::stream::{Blame, Fault};
 
@@ -23,6 +23,9 @@ const MAGIC: &[u8; 4] = b"tpc1";
 pub const HEADER_BYTES: usize = 16;
 /// The longest frame, bytes.
 pub const FRAME_BYTES_MAX: usize = HEADER_BYTES + MESSAGE_BYTES_MAX;
+
+/// Most frames are no longer.
+const SHORT_BYTES: usize = 4096;
 
 const GREETING: u8 = 1;
 const COMMAND: u8 = 2;
@@ -92,17 +95,18 @@ impl Frame {
     fn encoded(&self, kind: u8, message: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, Fault> {
         let never = |what: String| Fault::never(Blame::Ours, format!("cannot be said: {what}"));
         within(message).map_err(|too_much| never(too_much.to_string()))?;
+        let length = size_of(message).filter(|length| *length <= MESSAGE_BYTES_MAX);
+        let too_long = || never(format!("a message of more than {MESSAGE_BYTES_MAX} bytes"));
+        let length = length.ok_or_else(too_long)?;
         // Room for all of it at once: a vector that grows leaves copies behind.
-        let mut bytes = Zeroizing::new(vec![0; FRAME_BYTES_MAX]);
-        let length = postcard::to_slice(message, &mut bytes[HEADER_BYTES..])
-            .map_err(|_| never(format!("a message of more than {MESSAGE_BYTES_MAX} bytes")))?
-            .len();
+        let mut bytes = Zeroizing::new(vec![0; HEADER_BYTES + length]);
+        postcard::to_slice(message, &mut bytes[HEADER_BYTES..])
+            .map_err(|e| never(e.to_string()))?;
         let size = u32::try_from(length).map_err(|e| never(e.to_string()))?;
         bytes[..4].copy_from_slice(MAGIC);
         bytes[4] = kind;
         bytes[8..12].copy_from_slice(&self.number.to_le_bytes());
         bytes[12..16].copy_from_slice(&size.to_le_bytes());
-        bytes.truncate(HEADER_BYTES + length);
         Ok(bytes)
     }
 }
@@ -167,7 +171,7 @@ fn body(kind: u8, bytes: &[u8]) -> Result<Body, Malformed> {
 /// Makes frames of bytes as they come.
 pub struct Decoder {
     side: Side,
-    /// Room for one frame; all zeros behind what is filled.
+    /// Room for a short frame, or for any when a longer one was announced; all zeros behind what is filled.
     room: Zeroizing<Vec<u8>>,
     filled: usize,
     failed: Option<Malformed>,
@@ -176,14 +180,14 @@ pub struct Decoder {
 impl Decoder {
     /// For one end.
     pub fn new(side: Side) -> Decoder {
-        let room = Zeroizing::new(vec![0; FRAME_BYTES_MAX]);
+        let room = Zeroizing::new(vec![0; SHORT_BYTES]);
         Decoder { side, room, filled: 0, failed: None }
     }
 
-    /// Takes bytes, as many as there is room for; how many. When it takes none, there is a frame to take out,
-    /// or a violation to see.
+    /// Takes bytes, as many as there is room for; how many. When it takes none, [`frame`](Decoder::frame) makes
+    /// room.
     pub fn push(&mut self, bytes: &[u8]) -> usize {
-        let count = bytes.len().min(FRAME_BYTES_MAX - self.filled);
+        let count = bytes.len().min(self.room.len() - self.filled);
         self.room[self.filled..self.filled + count].copy_from_slice(&bytes[..count]);
         self.filled += count;
         count
@@ -207,10 +211,22 @@ impl Decoder {
         let Some(header) = bytes.first_chunk::<HEADER_BYTES>() else { return Ok(None) };
         let header = self.side.header(header)?;
         let end = HEADER_BYTES + header.length;
-        let Some(bytes) = bytes.get(HEADER_BYTES..end) else { return Ok(None) };
+        let Some(bytes) = bytes.get(HEADER_BYTES..end) else {
+            self.make_room(end);
+            return Ok(None);
+        };
         let body = body(header.kind, bytes)?;
         self.forget(end);
         Ok(Some(Frame { number: header.number, body }))
+    }
+
+    /// What was read so far moves, and where it lay is wiped.
+    fn make_room(&mut self, bytes: usize) {
+        if bytes > self.room.len() {
+            let mut room = Zeroizing::new(vec![0; FRAME_BYTES_MAX]);
+            room[..self.filled].copy_from_slice(&self.room[..self.filled]);
+            self.room = room;
+        }
     }
 
     /// Whether bytes of a frame are there that is not whole.
@@ -234,7 +250,7 @@ pub fn read(decoder: &mut Decoder, from: &mut impl Read) -> Result<Option<Frame>
         if let Some(frame) = decoder.frame()? {
             return Ok(Some(frame));
         }
-        let room = piece.len().min(FRAME_BYTES_MAX - decoder.filled);
+        let room = piece.len().min(decoder.room.len() - decoder.filled);
         match from.read(&mut piece[..room]) {
             Ok(0) if decoder.is_within_a_frame() => {
                 return Err(Fault::later(Blame::Link, "tapicom was cut within a message"));
@@ -333,6 +349,32 @@ mod tests {
         assert!(decoder.frame().unwrap().is_some());
         assert_eq!(decoder.filled, 7);
         assert!(decoder.room[7..].iter().all(|byte| *byte == 0), "something stays");
+    }
+
+    #[test]
+    fn room_is_made_for_what_was_announced_and_no_more() {
+        let command = Command::Find {
+            tree: crate::tapicom::message::Tree {
+                machine: None,
+                backup: None,
+                at: crate::tapicom::message::At::Latest,
+            },
+            pattern: "x".repeat(4096),
+            page: Default::default(),
+        };
+        let long =
+            Frame { number: 3, body: Body::Command(Box::new(Request { ticket: None, command })) };
+        let bytes =
+            [status(2).encode().unwrap().to_vec(), long.encode().unwrap().to_vec()].concat();
+        let mut decoder = Decoder::new(Side::Authority);
+        let first = decoder.push(&bytes);
+        assert_eq!((first, decoder.push(&bytes)), (SHORT_BYTES, 0));
+        assert_eq!(decoder.frame().unwrap(), Some(status(2)));
+        let second = decoder.push(&bytes[first..]);
+        assert_eq!(decoder.frame().unwrap(), None);
+        decoder.push(&bytes[first + second..]);
+        assert_eq!(decoder.frame().unwrap(), Some(long));
+        assert_eq!((decoder.room.len(), decoder.filled), (FRAME_BYTES_MAX, 0));
     }
 
     #[test]

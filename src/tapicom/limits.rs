@@ -41,8 +41,8 @@ pub fn within(message: &impl Serialize) -> Result<(), TooMuch> {
     message.serialize(Walk)
 }
 
-/// The bytes of one item in a message.
-fn size_of(item: &impl Serialize) -> Option<usize> {
+/// The bytes that something takes in a message.
+pub(super) fn size_of(item: &impl Serialize) -> Option<usize> {
     postcard::serialize_with_flavor(item, postcard::ser_flavors::Size::default()).ok()
 }
 

@@ -130,7 +130,7 @@ pub struct Checkers(SyncSender<Work>);
 impl Checkers {
     /// Starts them. They end when this is dropped and all work is done.
     pub fn start() -> Result<Checkers, Fault> {
-        let (sender, receiver) = sync_channel::<Work>(WAITING);
+        let (sender, receiver) = sync_channel::<Work>(AT_ONCE + WAITING);
         let receiver = Arc::new(Mutex::new(receiver));
         for n in 1..=AT_ONCE {
             let work = receiver.clone();
@@ -145,7 +145,8 @@ impl Checkers {
         Ok(Checkers(sender))
     }
 
-    /// Has some work done on one of them; whether there was room for it.
+    /// Has some work done on one of them; whether there was room for it. There always is for what the
+    /// [`Door`](super::door::Door) wants checked, as it wants no more at once than fits.
     pub fn give(&self, work: impl FnOnce() + Send + 'static) -> bool {
         self.0.try_send(Box::new(work)).is_ok()
     }
@@ -234,7 +235,7 @@ mod tests {
             }));
         }
         (0..AT_ONCE).for_each(|_| is_busy.recv().unwrap());
-        assert_eq!((0..100).filter(|_| checkers.give(|| ())).count(), WAITING);
+        assert_eq!((0..100).filter(|_| checkers.give(|| ())).count(), AT_ONCE + WAITING);
         (0..AT_ONCE).for_each(|_| go.send(()).unwrap());
     }
 }

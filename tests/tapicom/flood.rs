@@ -178,6 +178,20 @@ fn a_ticket_is_not_for_backing_up_and_erasing() {
 }
 
 #[test]
+fn who_wants_what_is_not_allowed_gets_no_ticket_and_need_not_wait() {
+    let mut house = House::new();
+    let ask = |house: &mut House, right| {
+        let password = Secret::new("correct horse");
+        let rights = [right].into();
+        let command = Command::Login { user: "alice".into(), password, rights, life_s: None };
+        house.ask("web", Request { ticket: None, command }, 0)
+    };
+    assert_eq!(why(&ask(&mut house, Right::Administer)), Some(Why::NoRight));
+    assert!(house.shelf.tickets.is_empty());
+    assert!(matches!(ask(&mut house, Right::Look), Reply::Login { .. }));
+}
+
+#[test]
 fn a_password_is_changed_by_who_knows_it_or_administers() {
     let mut house = House::new();
     house.shelf.user("root", Credential::Here(String::new()), &[Right::Administer]);

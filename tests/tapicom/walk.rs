@@ -115,12 +115,11 @@ fn restore(machine: Option<&str>, at: At, to: Option<&str>) -> Command {
 }
 
 fn backup(machine: Option<&str>, level: LevelWanted) -> Command {
-    let samples = samples::commands().into_iter();
-    let sample = samples.filter_map(|command| match command {
+    let sample = samples::commands().into_iter().find_map(|command| match command {
         Command::Backup(wanted) => Some(wanted),
         _ => None,
     });
-    let wanted = sample.last().unwrap();
+    let wanted = sample.unwrap();
     Command::Backup(BackupWanted { machine: machine.map(str::to_owned), level, ..wanted })
 }
 
