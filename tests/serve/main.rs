@@ -1,0 +1,11 @@
+//! The service as people and clients meet it: processes, a virtual library, a network.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+#![allow(dead_code, reason = "what tests share has more than each uses")]
+
+#[path = "../common/tree.rs"]
+mod tree;
+
+mod day;
+mod kills;
+mod rig;
+mod small;
