@@ -59,6 +59,11 @@ fn a_machine_is_who_its_certificate_says() {
     assert_eq!(view.machine, "web");
     web.with_ticket(Some(ticket.clone()));
     assert_eq!(web.call(Command::Import).unwrap(), Reply::Done);
+    // What moves the bytes is in its cage: no new right, and system calls are filtered.
+    let moving = rig.descendants();
+    let pid = moving.last().and_then(|line| line.split(' ').next()).unwrap().to_owned();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    assert!(status.contains("Seccomp:\t2") && status.contains("NoNewPrivs:\t1"), "{status}");
     // The same ticket by another machine is worth nothing.
     let mut db = Client::far("test", &far(&rig, "db")).unwrap();
     db.with_ticket(Some(ticket));
