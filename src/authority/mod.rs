@@ -31,7 +31,6 @@ mod step;
 mod wishes;
 
 pub use action::{Action, Errand, Grade, Reply};
-pub use audit::hash;
 pub use event::{Event, Found, Said};
 pub use jobs::words;
 pub use order::{Caller, Order};

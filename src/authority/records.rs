@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::audit;
 use crate::catalogue::record::{
     Change, Job, JobId, Machine, Medium, Pool, Record, Schedule, Seconds, Set, Ticket, User, Wish,
 };
@@ -83,7 +82,7 @@ impl Records {
             Record::Audit(entry) => {
                 self.newest_s = self.newest_s.max(entry.at_s);
                 if entry.number > self.audit.0 {
-                    self.audit = (entry.number, audit::hash(&entry));
+                    self.audit = (entry.number, entry.digest());
                 }
             }
         }

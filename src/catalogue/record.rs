@@ -469,3 +469,22 @@ pub enum Change {
     /// No wish with this number.
     DropWish(u64),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Audit;
+
+    #[test]
+    fn every_field_of_an_audit_entry_counts() {
+        let one = Audit { number: 1, at_s: 2, who: "ab".into(), what: "c".into(), before: [0; 32] };
+        let others = [
+            Audit { number: 2, ..one.clone() },
+            Audit { at_s: 3, ..one.clone() },
+            Audit { who: "a".into(), what: "bc".into(), ..one.clone() },
+            Audit { before: [1; 32], ..one.clone() },
+        ];
+        for other in others {
+            assert_ne!(one.digest(), other.digest(), "{other:?}");
+        }
+    }
+}

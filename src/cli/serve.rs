@@ -47,13 +47,16 @@ impl ServeArgs {
             None => Config::default(),
         };
         if let Some(state) = &self.state {
-            if config.devices.embedded.is_some() {
-                config.devices = Devices::embedded(state);
-            }
             config.state.clone_from(state);
         }
         if let Some(listen) = self.listen {
             config.listen = listen;
+        }
+        // Names of devices and sockets are made of it, and used by processes that run elsewhere.
+        config.state = std::path::absolute(&config.state)
+            .map_err(|e| Fault::host("cannot find the working directory", &e))?;
+        if config.devices.embedded.is_some() {
+            config.devices = Devices::embedded(&config.state);
         }
         Ok(config)
     }

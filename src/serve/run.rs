@@ -130,22 +130,27 @@ fn begin_catalogue(catalogue: &mut Catalogue) -> Result<(), Fault> {
     catalogue.commit(Commit { changes, ..Commit::default() })
 }
 
-/// Makes the virtual library that is used when no device is named.
-fn make_library(config: &Config) -> Result<(), Fault> {
-    let Some(folder) = config.devices.embedded.as_ref().filter(|folder| !folder.exists()) else {
-        return Ok(());
+/// The devices; where none is named those of a virtual library, which is made if it is not there.
+fn devices(config: &Config) -> Result<Names, Fault> {
+    let Some(folder) = &config.devices.embedded else {
+        let config = &config.devices;
+        return Ok(Names { drives: config.drives.clone(), changer: config.changer.clone() });
     };
-    let media = (1..=20).map(|n| virt::MediumSpec::data(&format!("TAP{n:03}L9"), 4 << 30));
-    let cleaner = virt::MediumSpec::data("CLN001L1", 0);
-    let cleaning = [virt::MediumSpec { kind: virt::MediumKind::Cleaning, ..cleaner }];
-    let shape = virt::Shape { media: media.chain(cleaning).collect(), ..virt::Shape::default() };
-    let made = virt::Library::create(folder, &shape);
-    made.map(drop).map_err(|e| {
-        Fault::later(
-            Blame::Host,
-            format!("cannot make the virtual library {}: {e}", folder.display()),
-        )
-    })
+    let library = match folder.exists() {
+        true => virt::Library::open(folder),
+        false => {
+            let media = (1..=20).map(|n| virt::MediumSpec::data(&format!("TAP{n:03}L9"), 4 << 30));
+            let cleaner = virt::MediumSpec::data("CLN001L1", 0);
+            let cleaner = virt::MediumSpec { kind: virt::MediumKind::Cleaning, ..cleaner };
+            let media = media.chain([cleaner]).collect();
+            virt::Library::create(folder, &virt::Shape { media, ..virt::Shape::default() })
+        }
+    };
+    let library = library.map_err(|e| {
+        let what = format!("cannot use the virtual library {}: {e}", folder.display());
+        Fault::later(Blame::Host, what)
+    })?;
+    Ok(Names { drives: library.drives(), changer: Some(library.changer_name()) })
 }
 
 /// Serves until a signal ends it.
@@ -156,14 +161,12 @@ fn make_library(config: &Config) -> Result<(), Fault> {
 pub fn run(config: Config, given: Given) -> Result<(), Fault> {
     let places = Places::of(&config.state);
     places.make(&config.state)?;
-    make_library(&config)?;
     let catalogue = open_catalogue(&places.catalogue)?;
     let mut catalogue = catalogue;
     begin_catalogue(&mut catalogue)?;
     let records = catalogue.load()?;
     let (keeper, thread) = Keeper::start(catalogue)?;
-    let names =
-        Names { drives: config.devices.drives.clone(), changer: config.devices.changer.clone() };
+    let names = devices(&config)?;
     let has_changer = names.changer.is_some();
     let devices = Arc::new(Devices::open(names, given.scribe)?);
     let streams_max = usize::try_from(config.limits.streams_per_drive).unwrap_or(usize::MAX);

@@ -44,7 +44,7 @@ fn free_port() -> u16 {
 impl Box {
     /// On loopback.
     pub fn new() -> Box {
-        Box::on(Net::Loopback(free_port()))
+        Box::with(Net::Loopback(free_port()))
     }
 
     /// In a network of its own; on loopback where that cannot be had.
@@ -55,10 +55,10 @@ impl Box {
         }
         ip(&format!("netns add {}", namespace("box")));
         ip(&format!("-n {} link set lo up", namespace("box")));
-        Box::on(Net::Namespaces)
+        Box::with(Net::Namespaces)
     }
 
-    fn on(net: Net) -> Box {
+    fn with(net: Net) -> Box {
         let dir = tempfile::tempdir().unwrap();
         let (netplumbers, machines) = (Vec::new(), Vec::new());
         Box { dir, net, server: None, netplumbers, machines }
@@ -112,7 +112,7 @@ impl Box {
     }
 
     pub fn wait_ready(&self) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + Duration::from_secs(40);
         while std::os::unix::net::UnixStream::connect(self.at("state/tapicom.sock")).is_err() {
             assert!(Instant::now() < deadline, "the service does not start: {}", self.log());
             std::thread::sleep(Duration::from_millis(50));
@@ -120,7 +120,9 @@ impl Box {
     }
 
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.at("log")).unwrap_or_default()
+        let text = std::fs::read_to_string(self.at("log")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
     /// Ends the service in order.

@@ -282,6 +282,11 @@ pub(super) enum Drive {
         /// Its number
         drive: u32,
     },
+    /// Take the cartridge out of one
+    Unload {
+        /// Its number
+        drive: u32,
+    },
     /// Use one again
     Use {
         /// Its number
@@ -299,6 +304,10 @@ impl Drive {
         match self {
             Drive::List => here.show(Command::Drives),
             Drive::Clean { drive } => here.have(Command::Clean { drive }),
+            Drive::Unload { drive } => {
+                let (from, to) = (format!("drive {drive}"), "slot 0".into());
+                here.have(Command::Move { from, to })
+            }
             Drive::Use { drive } => here.have(Command::DriveUse { drive, used: true }),
             Drive::Rest { drive } => here.have(Command::DriveUse { drive, used: false }),
         }

@@ -3,6 +3,8 @@
 //! Owns the one table from commands to orders of the authority and to what is shown. Whoever gets here may
 //! do what they say; whether it can be done, the authority decides.
 
+use std::time::{Duration, Instant};
+
 use super::{Talk, of_fault, refused};
 use crate::authority::event::{Answered, DriveId, Element, RequestId};
 use crate::authority::order::{Caller, Order};
@@ -18,6 +20,9 @@ use crate::tapicom::message::{
 };
 use crate::tapicom::rights;
 
+/// How long a drive may take to give a cartridge back, and how often it is looked.
+const UNLOAD_LIMIT: Duration = Duration::from_secs(900);
+const PAUSE: Duration = Duration::from_millis(300);
 /// The pool that backups go to when none is named.
 pub const USUAL_POOL: &str = "default";
 
@@ -51,11 +56,13 @@ impl Talk {
             Command::MediumRetire { tag, why } => self.order(caller, Order::Retire { tag, why }),
             Command::Label { tag, pool } => self.order(caller, Order::Assign { tag, pool }),
             Command::Move { from, to } => match (element(&from), element(&to)) {
+                // Where it came from, or to a free slot: the authority knows.
+                (Some(Element::Drive(drive)), _) => self.order(caller, Order::Unload { drive }),
                 (Some(from), Some(to)) => self.order(caller, Order::Move { from, to }),
                 _ => refused(Why::Malformed, "places are called slot N, mail slot N and drive N"),
             },
             Command::Import => self.order(caller, Order::Import),
-            Command::Export { tag } => self.order(caller, Order::Export { tag }),
+            Command::Export { tag } => self.export(caller, tag),
             Command::Identify { tag } => self.order(caller, Order::Identify { tag }),
             Command::Clean { drive } => {
                 self.of_drive(caller, drive, |drive| Order::Clean { drive })
@@ -131,6 +138,24 @@ impl Talk {
         match u16::try_from(number).ok().filter(|number| *number > 0) {
             Some(number) => self.order(caller, order(DriveId(number))),
             None => refused(Why::NotFound, format!("there is no drive {number}")),
+        }
+    }
+
+    /// A cartridge that is in a drive is taken out of it first.
+    fn export(&self, caller: &rights::Caller, tag: String) -> Reply {
+        let deadline = Instant::now() + UNLOAD_LIMIT;
+        loop {
+            let wanted = tag.clone();
+            match self.look(move |view| view.state.place_of(&wanted)) {
+                Ok(Some(Element::Drive(drive))) if Instant::now() < deadline => {
+                    match self.order(caller, Order::Unload { drive }) {
+                        Reply::Done => std::thread::sleep(PAUSE),
+                        other => return other,
+                    }
+                }
+                Ok(_) => return self.order(caller, Order::Export { tag }),
+                Err(fault) => return of_fault(&fault),
+            }
         }
     }
 
