@@ -117,7 +117,8 @@ impl State {
             return None;
         }
         // The right one is somewhere, and a person was asked where.
-        if self.strangers.contains_key(&run.medium) {
+        let is_leaving = self.take_out.contains(&run.medium);
+        if is_leaving || self.strangers.contains_key(&run.medium) {
             return Some(OUTSIDE);
         }
         let is_damaged = matches!(medium.state, MediumState::Damaged(_));

@@ -164,6 +164,8 @@ impl Link {
 
     fn next_batch(&self, batch: &mut Vec<Packet>, alive: Alive) -> Next {
         let mut state = self.lock();
+        // Whatever wakes us meanwhile: at this time the other end hears from us.
+        let mut ask_at = Instant::now() + alive.ask;
         loop {
             if state.failed.is_some() {
                 return Next::Failed;
@@ -181,12 +183,14 @@ impl Link {
             if state.closing {
                 return Next::Close;
             }
-            let waited = self.0.sendable.wait_timeout(state, alive.ask);
-            let (again, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-            state = again;
-            if timeout.timed_out() {
+            let left = ask_at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 state.flow.ping();
+                ask_at = Instant::now() + alive.ask;
+                continue;
             }
+            let waited = self.0.sendable.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

@@ -167,3 +167,12 @@ fn a_netplumber_that_is_asked_to_end_lets_components_end() {
     assert_eq!(wait(&mut plumb), 0);
     assert_eq!(rig.wait(), 0);
 }
+
+#[test]
+fn a_link_with_nothing_to_say_lives() {
+    let rig = Rig::with(&["--dead-after-s", "2"]);
+    rig.enrol("web");
+    // Longer than a silent machine is waited for, several times.
+    assert_eq!(rig.ok("(sleep 7; echo late) | $p --dead-after-s 2 -- cat"), "late\n");
+    rig.wait_alone();
+}
