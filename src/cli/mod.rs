@@ -20,6 +20,7 @@ mod list;
 mod meet;
 mod names;
 mod netplumber;
+mod pages;
 mod plumb;
 mod raw;
 mod record;
@@ -71,6 +72,8 @@ enum Command {
     #[command(subcommand)]
     Key(key::Key),
     Netplumber(netplumber::NetplumberArgs),
+    #[command(subcommand)]
+    Pages(pages::Pages),
     Serve(serve::ServeArgs),
     Tapicli(Box<tapicli::TapicliArgs>),
     #[command(name = "check_login")]
@@ -125,6 +128,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::Glue(glue) => ("glue", glue.run()),
         Command::Key(key) => ("key", key.run()),
         Command::Netplumber(netplumber) => ("netplumber", netplumber.run()),
+        Command::Pages(pages) => ("pages", pages.run(Cli::command())),
         Command::Serve(serve) => ("serve", serve.run()),
         Command::Tapicli(tapicli) => ("tapicli", tapicli.run()),
         Command::CheckLogin(check) => ("check_login", check.run()),

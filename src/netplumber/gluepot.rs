@@ -177,6 +177,12 @@ impl Entry {
             return Err(format!("{name}: run, program, chain and socket exclude each other"));
         }
         self.check_chain()?;
+        let paths = [&self.read, &self.write, &self.execute];
+        if socket && paths.iter().any(|paths| !paths.is_empty()) {
+            return Err(format!(
+                "{name}: behind a socket nothing runs here that could touch files"
+            ));
+        }
         if self.network && self.program.is_none() {
             return Err(format!("{name}: network is for programs"));
         }
@@ -431,6 +437,7 @@ mod tests {
             "[[component]]\nname = 'x'\nprogram = 'x'\nchain = [['y']]",
             "[[component]]\nname = 'x'\nprogram = 'x'\nsocket = '/y'",
             "[[component]]\nname = 'x'\nsocket = 'y'",
+            "[[component]]\nname = 'x'\nsocket = '/y'\nread = ['/z']",
             "[[component]]\nname = 'x'\nnetwork = true",
             "[[component]]\nname = 'x'\nchain = []",
             "[[component]]\nname = 'x'\nchain = [[]]",

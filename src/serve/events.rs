@@ -74,6 +74,9 @@ impl Listener {
     }
 }
 
+/// Tells people who do not listen.
+type Notify = Box<dyn Fn(Grade, &str) + Send>;
+
 /// Tells what happens.
 #[derive(Default)]
 pub struct Events {
@@ -86,7 +89,7 @@ pub struct Events {
     /// Recorded bytes of jobs that are under way, and of all that ended.
     recorded: (BTreeMap<JobId, u64>, u64),
     /// Where notes for people elsewhere go.
-    notify: Option<Box<dyn Fn(Grade, &str) + Send>>,
+    notify: Option<Notify>,
 }
 
 impl Events {

@@ -19,10 +19,10 @@ const CHUNK_BYTES: usize = 40 * 1024;
 /// Entries that are found in one go.
 const FOUND_MAX: usize = 1_000;
 
-type Told<T> = Result<T, Reply>;
+type Told<T> = Result<T, Box<Reply>>;
 
 fn told<T>(result: Result<T, Fault>) -> Told<T> {
-    result.map_err(|fault| of_fault(&fault))
+    result.map_err(|fault| Box::new(of_fault(&fault)))
 }
 
 impl Talk {
@@ -35,9 +35,9 @@ impl Talk {
             }
             Command::FileList { job, offset } => self.file_list(job, offset),
             Command::RestorePlan(wanted) => self.plan(caller, &wanted),
-            _ => Err(refused(Why::Failed, "that is nothing to browse")),
+            _ => Err(Box::new(refused(Why::Failed, "that is nothing to browse"))),
         };
-        answer.unwrap_or_else(|reply| reply)
+        answer.unwrap_or_else(|reply| *reply)
     }
 
     fn snapshot(&self) -> Told<Snapshot> {
@@ -72,7 +72,8 @@ impl Talk {
         };
         let last = last.map(|job| job.id);
         let last = last.ok_or_else(|| {
-            refused(Why::NotFound, "there is no such backup; tapicli jobs shows those there are")
+            let what = "there is no such backup; tapicli jobs shows those there are";
+            Box::new(refused(Why::NotFound, what))
         })?;
         told(self.look(move |view| chain(&view.state.records.jobs, last)))
     }
@@ -162,7 +163,8 @@ impl Talk {
     /// The list of a job as `proc_record` would have written it, a piece at a time.
     fn file_list(&self, id: JobId, offset: u64) -> Told<Reply> {
         let job = told(self.look(move |view| view.state.job(id).cloned()))?;
-        let job = job.ok_or_else(|| refused(Why::NotFound, format!("there is no job {id}")))?;
+        let unknown = || Box::new(refused(Why::NotFound, format!("there is no job {id}")));
+        let job = job.ok_or_else(unknown)?;
         let text = told(list_of(&self.snapshot()?, &job))?;
         let from = usize::try_from(offset).unwrap_or(usize::MAX).min(text.len());
         let to = (from + CHUNK_BYTES).min(text.len());

@@ -213,7 +213,7 @@ impl Talk {
     fn restore(&self, caller: &rights::Caller, wanted: RestoreWanted) -> Reply {
         let of = match self.state_of(caller, &wanted.tree) {
             Ok(of) => of,
-            Err(reply) => return reply,
+            Err(reply) => return *reply,
         };
         let to = wanted.to.unwrap_or_else(|| caller.machine.clone());
         let (only, priority) = (wanted.only, wanted.priority);

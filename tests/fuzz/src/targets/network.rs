@@ -70,15 +70,14 @@ fn is_allowed(machine: &str, words: &[String], allowed: &Allowed, manifest: &tom
     });
     let entry = entry.expect("an entry of that name for that machine");
     assert!(entry.get("program").is_none(), "there are no programs in that folder");
-    if let Some(socket) = text(entry, "socket") {
-        // A service hears who it is from us, and nothing that the caller could say on the way.
-        assert_eq!(allowed.what, What::Socket(socket.into()));
-        assert!(allowed.words.is_empty() && allowed.rights == Rights::default());
-        assert_eq!(words.len(), 1);
-        return;
-    }
     let name = text(entry, "run").or(text(entry, "name")).expect("a name");
-    assert_eq!(allowed.what, What::Ours(name));
+    match text(entry, "socket") {
+        Some(socket) => {
+            assert_eq!(allowed.what, What::Service(socket.into()));
+            assert_eq!(allowed.rights, Rights::default(), "nothing runs here");
+        }
+        None => assert_eq!(allowed.what, What::Ours(name)),
+    }
     let with = list(entry, "with");
     assert_eq!(allowed.words[..with.len()], with);
     assert_eq!(allowed.words[with.len()..], words[1..]);
