@@ -5,6 +5,7 @@
 //! built upon. What redb cannot bear it may panic at; that is caught here and becomes a fault (in a build
 //! that aborts on panic the process ends, which is as safe and less polite).
 
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,22 +47,26 @@ pub struct Catalogue {
     path: PathBuf,
 }
 
+const HINT: &str = "keep the file as it is; catalogue rebuild makes a new one from the cartridges";
+
 /// Turns what redb says into a fault.
 pub(super) fn failed(what: &str) -> impl Fn(redb::Error) -> Fault {
     move |error| {
-        let fault = |retry: fn(Blame, String) -> Fault, blame| {
-            retry(blame, format!("catalogue: cannot {what}: {error}"))
-        };
+        let text = format!("catalogue: cannot {what}: {error}");
         match &error {
             redb::Error::Corrupted(_) | redb::Error::UpgradeRequired(_) => {
-                fault(Fault::never, Blame::Host).hint(
-                    "keep the file as it is; catalogue rebuild makes a new one from the cartridges",
-                )
+                Fault::never(Blame::Host, text).hint(HINT)
+            }
+            redb::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+                Fault::never(Blame::Host, text).hint(HINT)
+            }
+            redb::Error::Io(error) if error.kind() == ErrorKind::NotFound => {
+                Fault::never(Blame::Operator, text)
             }
             redb::Error::DatabaseAlreadyOpen => {
-                fault(Fault::later, Blame::Operator).hint("another process has it open")
+                Fault::later(Blame::Operator, text).hint("another process has it open")
             }
-            _ => fault(Fault::later, Blame::Host),
+            _ => Fault::later(Blame::Host, text),
         }
     }
 }
@@ -70,8 +75,7 @@ pub(super) fn failed(what: &str) -> impl Fn(redb::Error) -> Fault {
 pub(super) fn guarded<T>(what: &str, call: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
         let what = format!("catalogue: cannot {what}: the store gave up over what it read");
-        Err(Fault::never(Blame::Host, what)
-            .hint("keep the file as it is; catalogue rebuild makes a new one from the cartridges"))
+        Err(Fault::never(Blame::Host, what).hint(HINT))
     })
 }
 
