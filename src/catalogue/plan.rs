@@ -291,7 +291,14 @@ fn place(
     };
     for &(from, to) in ranges {
         // Where the end is not known by a seek point, it is that of the stream.
-        let to = to.min(job.recorded.max(from));
+        let to = match to {
+            u64::MAX if job.recorded <= from => {
+                plan.lacking.push(Stretch { job: job.id, from, to });
+                continue;
+            }
+            u64::MAX => job.recorded,
+            to => to,
+        };
         let mut had = Vec::new();
         for kept in job.kept.iter().filter(|kept| kept.from < to && kept.to > from) {
             let part = (from.max(kept.from), to.min(kept.to));
