@@ -167,9 +167,11 @@ fn later_jobs_win_and_what_is_gone_is_gone() {
         d(50, "c"),
         f(60, "c/x"),
         f(70, "d"),
+        d(80, "e"),
+        f(90, "e/x"),
     ];
     let second = [
-        "- b/x\n- c/x\n- c\n".to_owned(),
+        "- b/x\n- c/x\n- c\n- e\n".to_owned(),
         f(0, "a"),
         f(10, "b/z"),
         f(20, "c"),
@@ -193,6 +195,8 @@ fn later_jobs_win_and_what_is_gone_is_gone() {
     assert_eq!(laid(&[1, 2, 3], &["c"]), ["3 c", "3 c/new"]);
     assert_eq!(laid(&[1, 2], &["c/x"]), [""; 0], "what is above it is a file now");
     assert_eq!(laid(&[1, 2, 3], &["b/[xz]", "a"]), ["2 a", "2 b/z"]);
+    assert_eq!(laid(&[1, 2], &["e/x"]), [""; 0], "what it is in is gone");
+    assert_eq!(laid(&[1], &["e"]), ["1 e", "1 e/x"]);
     // The target of a hard link comes along, though it is no entry that was asked for.
     let (entries, steps) = kitchen.planned(&[1, 2, 3], &["link"]);
     assert_eq!(paths(&entries), ["3 link"]);
