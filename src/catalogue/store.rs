@@ -5,7 +5,9 @@
 //! built upon. What redb cannot bear it may panic at; that is caught here and becomes a fault (in a build
 //! that aborts on panic the process ends, which is as safe and less polite).
 
+use std::fs::OpenOptions;
 use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -86,13 +88,18 @@ fn builder() -> Builder {
 }
 
 impl Catalogue {
-    /// Makes a new one. A file of this name must not be there.
+    /// Makes a new one, which nobody else may read: it has what passwords are checked by. A file of this
+    /// name must not be there.
     pub fn create(path: &Path) -> Result<Catalogue, Fault> {
         let what = format!("create {}", path.display());
-        if path.exists() {
-            let what = format!("catalogue: cannot {what}: there is such a file");
-            return Err(Fault::never(Blame::Operator, what));
-        }
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        file.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                let what = format!("catalogue: cannot {what}: there is such a file");
+                Fault::never(Blame::Operator, what)
+            }
+            _ => Fault::host(format!("catalogue: cannot {what}"), &error),
+        })?;
         guarded(&what, || {
             let database = builder().create(path).map_err(|e| failed(&what)(e.into()))?;
             Catalogue::begin(database, path)

@@ -39,6 +39,10 @@ $ tapioca catalogue rebuild --drive virtual:lib#drive0 --changer virtual:lib#cha
 catalogue rebuild: catalogue is there; give the new catalogue another name
 [100]
 
+$ stat -c '%a %n' catalogue records
+600 catalogue
+600 records
+
 $ head -c -9 records > cut
 
 $ tapioca catalogue rebuild --drive virtual:lib#drive0 --changer virtual:lib#changer --to other --records cut
