@@ -5,7 +5,7 @@
 //! built upon. What redb cannot bear it may panic at; that is caught here and becomes a fault (in a build
 //! that aborts on panic the process ends, which is as safe and less polite).
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -81,6 +81,13 @@ pub(super) fn guarded<T>(what: &str, call: impl FnOnce() -> Result<T, Fault>) ->
     })
 }
 
+/// Makes a name durable.
+pub fn sync_folder_of(path: &Path) -> Result<(), Fault> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let synced = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
+    synced.map_err(|e| Fault::host(format!("cannot sync the folder of {}", path.display()), &e))
+}
+
 fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_check_integrity_on_open(true).set_cache_size(CACHE_BYTES);
@@ -100,10 +107,12 @@ impl Catalogue {
             }
             _ => Fault::host(format!("catalogue: cannot {what}"), &error),
         })?;
-        guarded(&what, || {
+        let catalogue = guarded(&what, || {
             let database = builder().create(path).map_err(|e| failed(&what)(e.into()))?;
             Catalogue::begin(database, path)
-        })
+        })?;
+        sync_folder_of(path)?;
+        Ok(catalogue)
     }
 
     /// Opens one, checking every page of it; brings it up to this version.

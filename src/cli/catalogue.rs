@@ -234,6 +234,7 @@ impl Rebuild {
             };
             done.map_err(|e| Fault::host(format!("cannot name {}", self.to.display()), &e))?;
         }
+        crate::catalogue::sync_folder_of(&self.to)?;
         rebuilt
     }
 }
