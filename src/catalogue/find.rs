@@ -4,6 +4,8 @@
 //! something called so. Answers have a bound, and say when there is more. A question opens the index of
 //! each run it is about, and of the rest only blocks that may hold an answer.
 
+use memchr::memmem::Finder;
+
 use super::pattern::Hint;
 use super::record::JobId;
 use super::run::{Row, Run, grams::Asked, key};
@@ -118,41 +120,30 @@ impl Search {
     fn of(wanted: &Wanted) -> Search {
         match wanted {
             Wanted::Text(text) => {
-                let text: Vec<u8> = text
-                    .split(|&b| b == b'/')
-                    .map(key::of_name)
-                    .collect::<Vec<_>>()
-                    .join(&key::SEPARATOR);
-                let hint = Hint { root: Vec::new(), texts: vec![text.clone()] };
-                let asked = Asked::of(&hint.texts);
-                let matches = Box::new(move |key: &[u8]| has(key, &text));
-                Search { hint, asked, matches }
+                let names: Vec<Vec<u8>> = text.split(|&b| b == b'/').map(key::of_name).collect();
+                let texts = vec![names.join(&key::SEPARATOR)];
+                let hint = Hint { root: Vec::new(), grams: texts.clone(), texts };
+                let has = all_of(&hint.texts);
+                Search { asked: Asked::of(&hint.grams), hint, matches: Box::new(has) }
             }
             Wanted::Pattern(pattern) => {
                 let hint = Hint::of(pattern);
                 let mut only = Only::new(std::slice::from_ref(pattern));
-                let (texts, asked) = (hint.texts.clone(), Asked::of(&hint.texts));
+                let has = all_of(&hint.texts);
                 let matches = Box::new(move |key: &[u8]| {
-                    texts.iter().all(|text| has(key, text))
-                        && key::path(key).is_some_and(|path| only.selects(&path))
+                    has(key) && key::path(key).is_some_and(|path| only.selects(&path))
                 });
-                Search { hint, asked, matches }
+                Search { asked: Asked::of(&hint.grams), hint, matches }
             }
         }
     }
 }
 
-fn has(key: &[u8], text: &[u8]) -> bool {
-    let Some(first) = text.first() else { return true };
-    let mut rest = key;
-    while let Some(at) = rest.iter().position(|b| b == first) {
-        rest = &rest[at..];
-        if rest.starts_with(text) {
-            return true;
-        }
-        rest = &rest[1..];
-    }
-    false
+/// Whether a key has all of these texts.
+fn all_of(texts: &[Vec<u8>]) -> impl Fn(&[u8]) -> bool + use<> {
+    let finders: Vec<Finder<'static>> =
+        texts.iter().map(|text| Finder::new(text).into_owned()).collect();
+    move |key| finders.iter().all(|finder| finder.find(key).is_some())
 }
 
 /// What `jobs` have of what is wanted, job by job in the order given.

@@ -22,5 +22,5 @@ mod tables;
 
 pub use keeper::Keeper;
 pub use snapshot::Snapshot;
-pub use store::{Catalogue, Commit, Reader, SEGMENT_BYTES};
+pub use store::{Catalogue, Commit, Reader, SEGMENT_BYTES, sync_folder_of};
 pub use tables::Kind;

@@ -12,31 +12,55 @@ pub struct Hint {
     pub root: Vec<u8>,
     /// Texts, as they stand in keys.
     pub texts: Vec<Vec<u8>>,
+    /// The same for grams: with a separator where a name must begin or end.
+    pub grams: Vec<Vec<u8>>,
 }
 
 fn is_plain(part: &[u8]) -> bool {
     !part.iter().any(|b| b"*?[\\".contains(b))
 }
 
-/// Stretches of a component that stand for themselves, however the rest is read.
-fn plain_stretches(part: &[u8]) -> Vec<Vec<u8>> {
-    let mut stretches = vec![Vec::new()];
+/// A stretch of a component that stands for itself, however the rest is read.
+#[derive(Default)]
+struct Stretch {
+    bytes: Vec<u8>,
+    begins: bool,
+    ends: bool,
+}
+
+impl Stretch {
+    fn text(&self) -> Vec<u8> {
+        key::of_name(&self.bytes)
+    }
+
+    fn gram(&self) -> Vec<u8> {
+        let edge = |is: bool| if is { &[key::SEPARATOR][..] } else { &[] };
+        [edge(self.begins), &self.text(), edge(self.ends)].concat()
+    }
+}
+
+fn stretches(part: &[u8]) -> Vec<Stretch> {
+    let mut all = vec![Stretch { begins: true, ends: true, ..Stretch::default() }];
     let mut rest = part;
     while let [byte, tail @ ..] = rest {
         rest = tail;
+        let Some(last) = all.last_mut() else { break };
+        if !b"*?[\\".contains(byte) {
+            last.bytes.push(*byte);
+            continue;
+        }
+        last.ends = false;
         match byte {
-            b'*' | b'?' => stretches.push(Vec::new()),
-            // What was escaped may match as it is or with its backslash.
-            b'\\' => {
-                stretches.push(Vec::new());
-                rest = tail.get(1..).unwrap_or_default();
-            }
             // Where a class ends is not this module's business.
             b'[' => break,
-            byte => stretches.last_mut().into_iter().for_each(|last| last.push(*byte)),
+            // What was escaped may match as it is or with its backslash.
+            b'\\' => rest = tail.get(1..).unwrap_or_default(),
+            _ => {}
         }
+        all.push(Stretch { ends: true, ..Stretch::default() });
     }
-    stretches
+    all.retain(|stretch| !stretch.bytes.is_empty());
+    all
 }
 
 impl Hint {
@@ -46,9 +70,9 @@ impl Hint {
             pattern.split(|&b| b == b'/').filter(|n| !n.is_empty() && *n != b".").collect();
         let plain = parts.iter().take_while(|part| is_plain(part)).count();
         let root = key::of_path(&parts[..plain].join(&b'/'));
-        let stretches = parts[plain..].iter().flat_map(|part| plain_stretches(part));
-        let texts = stretches.filter(|text| !text.is_empty()).map(|text| key::of_name(&text));
-        Hint { root, texts: texts.collect() }
+        let all: Vec<Stretch> = parts[plain..].iter().flat_map(|part| stretches(part)).collect();
+        let texts = all.iter().map(Stretch::text).collect();
+        Hint { root, texts, grams: all.iter().map(Stretch::gram).collect() }
     }
 
     /// The roots of several patterns, in order, none below another; one empty root where anything may
@@ -75,17 +99,21 @@ mod tests {
 
     #[test]
     fn hints_say_no_more_than_is_true() {
-        for (pattern, root, texts) in [
+        for (pattern, root, grams) in [
             ("etc/passwd", "etc\0passwd", &[][..]),
-            ("./srv/*/index.html", "srv", &["index.html"]),
-            ("**/*.conf", "", &[".conf"]),
-            ("a?b/c\\*de/[x]yz", "", &["a", "b", "c", "de"]),
+            ("./srv/*/index.html", "srv", &["\0index.html\0"]),
+            ("**/*.conf", "", &[".conf\0"]),
+            ("**/ssh*_config", "", &["\0ssh", "_config\0"]),
+            ("a?b/c\\*de/[x]yz", "", &["\0a", "b\0", "\0c", "de\0"]),
             ("*", "", &[]),
-            ("a[b", "", &["a"]),
+            ("a[b", "", &["\0a"]),
         ] {
             let hint = Hint::of(pattern.as_bytes());
-            let texts: Vec<Vec<u8>> = texts.iter().map(|t| t.as_bytes().to_vec()).collect();
-            assert_eq!((hint.root, hint.texts), (root.as_bytes().to_vec(), texts), "{pattern}");
+            let bytes = |texts: &[&str]| texts.iter().map(|t| t.as_bytes().to_vec()).collect();
+            let expected: Vec<Vec<u8>> = bytes(grams);
+            assert_eq!((hint.root, hint.grams), (root.as_bytes().to_vec(), expected), "{pattern}");
+            let texts: Vec<&str> = grams.iter().map(|gram| gram.trim_matches('\0')).collect();
+            assert_eq!(hint.texts, bytes(&texts), "{pattern}");
         }
     }
 

@@ -272,7 +272,9 @@ fn through_layers(run: &Run<'_>, mut ranges: Vec<(u64, u64)>) -> Result<Vec<(u64
     for depth in 1..=run.head.layers {
         for (from, to) in &mut ranges {
             *from = run.seek(depth, *from)?.unwrap_or(0);
-            *to = run.seek_after(depth, *to)?.unwrap_or(u64::MAX);
+            // Seek points that run backwards are believed in nothing.
+            let after = run.seek_after(depth, *to)?.filter(|after| after >= from);
+            *to = after.unwrap_or(u64::MAX);
         }
         ranges = joined(ranges);
     }
@@ -291,7 +293,18 @@ fn place(
     };
     for &(from, to) in ranges {
         // Where the end is not known by a seek point, it is that of the stream.
-        let to = to.min(job.recorded.max(from));
+        let to = match to {
+            u64::MAX if job.recorded <= from => {
+                plan.lacking.push(Stretch { job: job.id, from, to });
+                continue;
+            }
+            u64::MAX => job.recorded,
+            to => to,
+        };
+        // An entry may have no bytes.
+        if from == to {
+            continue;
+        }
         let mut had = Vec::new();
         for kept in job.kept.iter().filter(|kept| kept.from < to && kept.to > from) {
             let part = (from.max(kept.from), to.min(kept.to));

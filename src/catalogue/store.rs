@@ -5,6 +5,9 @@
 //! built upon. What redb cannot bear it may panic at; that is caught here and becomes a fault (in a build
 //! that aborts on panic the process ends, which is as safe and less polite).
 
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,22 +49,26 @@ pub struct Catalogue {
     path: PathBuf,
 }
 
+const HINT: &str = "keep the file as it is; catalogue rebuild makes a new one from the cartridges";
+
 /// Turns what redb says into a fault.
 pub(super) fn failed(what: &str) -> impl Fn(redb::Error) -> Fault {
     move |error| {
-        let fault = |retry: fn(Blame, String) -> Fault, blame| {
-            retry(blame, format!("catalogue: cannot {what}: {error}"))
-        };
+        let text = format!("catalogue: cannot {what}: {error}");
         match &error {
             redb::Error::Corrupted(_) | redb::Error::UpgradeRequired(_) => {
-                fault(Fault::never, Blame::Host).hint(
-                    "keep the file as it is; catalogue rebuild makes a new one from the cartridges",
-                )
+                Fault::never(Blame::Host, text).hint(HINT)
+            }
+            redb::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+                Fault::never(Blame::Host, text).hint(HINT)
+            }
+            redb::Error::Io(error) if error.kind() == ErrorKind::NotFound => {
+                Fault::never(Blame::Operator, text)
             }
             redb::Error::DatabaseAlreadyOpen => {
-                fault(Fault::later, Blame::Operator).hint("another process has it open")
+                Fault::later(Blame::Operator, text).hint("another process has it open")
             }
-            _ => fault(Fault::later, Blame::Host),
+            _ => Fault::later(Blame::Host, text),
         }
     }
 }
@@ -70,9 +77,15 @@ pub(super) fn failed(what: &str) -> impl Fn(redb::Error) -> Fault {
 pub(super) fn guarded<T>(what: &str, call: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
         let what = format!("catalogue: cannot {what}: the store gave up over what it read");
-        Err(Fault::never(Blame::Host, what)
-            .hint("keep the file as it is; catalogue rebuild makes a new one from the cartridges"))
+        Err(Fault::never(Blame::Host, what).hint(HINT))
     })
+}
+
+/// Makes a name durable.
+pub fn sync_folder_of(path: &Path) -> Result<(), Fault> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let synced = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
+    synced.map_err(|e| Fault::host(format!("cannot sync the folder of {}", path.display()), &e))
 }
 
 fn builder() -> Builder {
@@ -82,17 +95,24 @@ fn builder() -> Builder {
 }
 
 impl Catalogue {
-    /// Makes a new one. A file of this name must not be there.
+    /// Makes a new one, which nobody else may read: it has what passwords are checked by. A file of this
+    /// name must not be there.
     pub fn create(path: &Path) -> Result<Catalogue, Fault> {
         let what = format!("create {}", path.display());
-        if path.exists() {
-            let what = format!("catalogue: cannot {what}: there is such a file");
-            return Err(Fault::never(Blame::Operator, what));
-        }
-        guarded(&what, || {
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        file.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                let what = format!("catalogue: cannot {what}: there is such a file");
+                Fault::never(Blame::Operator, what)
+            }
+            _ => Fault::host(format!("catalogue: cannot {what}"), &error),
+        })?;
+        let catalogue = guarded(&what, || {
             let database = builder().create(path).map_err(|e| failed(&what)(e.into()))?;
             Catalogue::begin(database, path)
-        })
+        })?;
+        sync_folder_of(path)?;
+        Ok(catalogue)
     }
 
     /// Opens one, checking every page of it; brings it up to this version.

@@ -1,7 +1,8 @@
 //! `catalogue`: checks what the authority remembers, writes it down as text, makes it anew from cartridges.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{BufReader, ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -118,6 +119,7 @@ impl Export {
         match &self.to {
             Some(path) => {
                 let mut file = std::io::BufWriter::new(WholeFile::create(path)?);
+                only_mine(&with_suffix(path, ".partial"))?;
                 export(&snapshot, lists, &mut file)?;
                 file.get_mut().publish()?;
             }
@@ -131,6 +133,12 @@ impl Export {
         }
         Ok(Done::Whole)
     }
+}
+
+/// What passwords are checked by is for nobody else to read.
+fn only_mine(path: &Path) -> Result<(), Fault> {
+    std::fs::set_permissions(path, Permissions::from_mode(0o600))
+        .map_err(|e| Fault::host(format!("cannot protect {}", path.display()), &e))
 }
 
 /// Remembers that a reader has seen enough.
@@ -202,7 +210,7 @@ impl Rebuild {
         Ok(Done::but_for(wrong.len() as u64))
     }
 
-    /// The file has its name only once it is whole.
+    /// The file has its name only once it is whole; of one that is not nothing stays.
     fn make(
         &self,
         mount: &mut Mount,
@@ -211,16 +219,23 @@ impl Rebuild {
         identities: Option<&Identities>,
     ) -> Result<Rebuilt, Fault> {
         let partial = with_suffix(&self.to, ".partial");
-        let mut catalogue = crate::catalogue::Catalogue::create(&partial)?;
+        let mut catalogue = crate::catalogue::Catalogue::create(&partial).map_err(|fault| {
+            fault.hint("another rebuild is making it, or was stopped and it can be removed")
+        })?;
         let rebuilt = rebuild(&mut catalogue, records, contents, &mut |stream, run| {
             lines_of(mount, stream, identities, run)
-        })?;
+        });
         drop(catalogue);
         for suffix in ["", ".last"] {
-            std::fs::rename(with_suffix(&partial, suffix), with_suffix(&self.to, suffix))
-                .map_err(|e| Fault::host(format!("cannot name {}", self.to.display()), &e))?;
+            let (from, to) = (with_suffix(&partial, suffix), with_suffix(&self.to, suffix));
+            let done = match &rebuilt {
+                Ok(_) => std::fs::rename(from, to),
+                Err(_) => std::fs::remove_file(from),
+            };
+            done.map_err(|e| Fault::host(format!("cannot name {}", self.to.display()), &e))?;
         }
-        Ok(rebuilt)
+        crate::catalogue::sync_folder_of(&self.to)?;
+        rebuilt
     }
 }
 

@@ -167,9 +167,11 @@ fn later_jobs_win_and_what_is_gone_is_gone() {
         d(50, "c"),
         f(60, "c/x"),
         f(70, "d"),
+        d(80, "e"),
+        f(90, "e/x"),
     ];
     let second = [
-        "- b/x\n- c/x\n- c\n".to_owned(),
+        "- b/x\n- c/x\n- c\n- e\n".to_owned(),
         f(0, "a"),
         f(10, "b/z"),
         f(20, "c"),
@@ -193,6 +195,8 @@ fn later_jobs_win_and_what_is_gone_is_gone() {
     assert_eq!(laid(&[1, 2, 3], &["c"]), ["3 c", "3 c/new"]);
     assert_eq!(laid(&[1, 2], &["c/x"]), [""; 0], "what is above it is a file now");
     assert_eq!(laid(&[1, 2, 3], &["b/[xz]", "a"]), ["2 a", "2 b/z"]);
+    assert_eq!(laid(&[1, 2], &["e/x"]), [""; 0], "what it is in is gone");
+    assert_eq!(laid(&[1], &["e"]), ["1 e", "1 e/x"]);
     // The target of a hard link comes along, though it is no entry that was asked for.
     let (entries, steps) = kitchen.planned(&[1, 2, 3], &["link"]);
     assert_eq!(paths(&entries), ["3 link"]);
@@ -255,7 +259,7 @@ fn a_plan_says_which_blocks_of_which_media() {
         kept(0, 3000, 6000, "B", 2, 500),
         kept(1, 0, 6000, "C", 7, 0),
     ];
-    commit(&mut kitchen.catalogue, puts(vec![Record::Job(placed.clone())]), Vec::new());
+    commit(&mut kitchen.catalogue, puts(vec![Record::Job(placed)]), Vec::new());
     let steps = |kitchen: &Kitchen, only| {
         let told = |s: &Step| (s.copy, s.medium.clone(), s.from, s.to, s.block, s.last);
         kitchen.planned(&[1], only).1.iter().map(told).collect::<Vec<_>>()
@@ -269,11 +273,27 @@ fn a_plan_says_which_blocks_of_which_media() {
         [(0, "A".into(), 2000, 3000, 14, Some(15)), (0, "B".into(), 3000, 4000, 2, Some(3))]
     );
     assert_eq!(steps(&kitchen, &["d"])[0], (0, "B".into(), 4000, 6000, 4, Some(7)));
-    placed.kept.truncate(1);
-    commit(&mut kitchen.catalogue, puts(vec![Record::Job(placed)]), Vec::new());
-    let snapshot = kitchen.catalogue.reader().snapshot().unwrap();
-    let plan = plan(&snapshot, &[JobId(1)], &[b"c".to_vec()], &mut |_, _| Ok(())).unwrap();
-    assert_eq!(plan.lacking.iter().map(|s| (s.from, s.to)).collect::<Vec<_>>(), [(3000, 4000)]);
+}
+
+#[test]
+fn what_is_not_on_any_medium_is_said() {
+    let text = "~ 1 0 100\n~ 1 5000 2000\n~ 1 9000 4000\nf 6000 100 1 1.000000000 - c\n\
+        f 9500 100 1 1.000000000 - d\n";
+    let plain = "f 0 500 1 1.000000000 - a\nf 9999900 200 1 1.000000000 - b\n";
+    let mut kitchen = Kitchen::new(&[(1, lines(text)), (2, lines(plain))]);
+    let lacking = |kitchen: &Kitchen, job, path: &str| {
+        let snapshot = kitchen.catalogue.reader().snapshot().unwrap();
+        let plan = plan(&snapshot, &[JobId(job)], &[path.into()], &mut |_, _| Ok(())).unwrap();
+        plan.lacking.iter().map(|s| (s.from, s.to)).collect::<Vec<_>>()
+    };
+    assert_eq!(lacking(&kitchen, 1, "c"), []);
+    assert_eq!(lacking(&kitchen, 2, "a"), []);
+    assert_eq!(lacking(&kitchen, 2, "b"), [(10_000_000, 10_000_100)]);
+    let mut cut = job(1);
+    (cut.recorded, cut.kept[0].to) = (3000, 3000);
+    commit(&mut kitchen.catalogue, puts(vec![Record::Job(cut)]), Vec::new());
+    assert_eq!(lacking(&kitchen, 1, "c"), [(3000, 4000)]);
+    assert_eq!(lacking(&kitchen, 1, "d"), [(4000, u64::MAX)]);
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Grams: which blocks may hold a path with some bytes in it.
 //!
-//! Owns an index over every three bytes that follow each other in a key. They are hashed into buckets, and
+//! Owns an index over every three bytes that follow each other in a key, which has a separator before and
+//! behind it here, so that a gram can tell where a name begins or ends. They are hashed into buckets, and
 //! each bucket has the blocks in which one of its grams occurs. A search reads the buckets of what it
 //! looks for, and then only blocks that are in all of them. Says *may*: whoever asks compares.
 
 use super::column::{Column, put};
+use super::key::SEPARATOR;
 
 /// Blocks that one zone of the index covers, so that memory has a bound while it is made.
 pub const ZONE_BLOCKS: u32 = 1024;
@@ -39,11 +41,23 @@ impl GramWriter {
     /// Takes a key of the block at hand, of which the first `known` bytes are those of the key before it.
     pub fn key(&mut self, key: &[u8], known: usize) {
         for gram in key[known.saturating_sub(2)..].windows(3) {
-            let bucket = usize::from(bucket(gram));
-            if self.last[bucket] != self.block + 1 {
-                self.last[bucket] = self.block + 1;
-                self.pairs.push((bucket as u32) << 16 | self.block);
-            }
+            self.gram(gram);
+        }
+        if let [first, second, ..] = *key
+            && known < 2
+        {
+            self.gram(&[SEPARATOR, first, second]);
+        }
+        if let [.., before, last] = *key {
+            self.gram(&[before, last, SEPARATOR]);
+        }
+    }
+
+    fn gram(&mut self, gram: &[u8]) {
+        let bucket = usize::from(bucket(gram));
+        if self.last[bucket] != self.block + 1 {
+            self.last[bucket] = self.block + 1;
+            self.pairs.push((bucket as u32) << 16 | self.block);
         }
     }
 
@@ -171,6 +185,8 @@ mod tests {
         assert_eq!(found(&zone, 3, &["etc", "hosts"]), [2]);
         assert_eq!(found(&zone, 3, &["xyzzy"]), [0; 0]);
         assert_eq!(found(&zone, 3, &["ab"]), [0, 1, 2]);
+        assert_eq!(found(&zone, 3, &["\0etc\0", "\0host", "sts\0"]), [2]);
+        assert_eq!(found(&zone, 3, &["\0ost"]), [0; 0]);
         let long = "etc\0passwd".repeat(20);
         assert!(Asked::of(&[long.into_bytes()]).0.len() <= ASKED_MAX);
     }

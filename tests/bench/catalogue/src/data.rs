@@ -46,11 +46,11 @@ impl Tree {
         let mut offset = 0;
         let mut lines = Vec::with_capacity(self.files.len());
         for (number, file) in self.files.iter().enumerate() {
-            let changed = (number as u64 * 31 + job * 17) % 50 == 0;
+            let changed = (number as u64 * 31 + job * 17).is_multiple_of(50);
             let version = if changed { job } else { job % 10 };
             let size = if file.kind == b'f' && changed { file.size + job } else { file.size };
             let data = if file.kind == b'f' { size.div_ceil(512) * 512 } else { 0 };
-            let span = 512 + data + if number % 3 == 0 { 1024 } else { 0 };
+            let span = 512 + data + if number.is_multiple_of(3) { 1024 } else { 0 };
             let told = format!("{} {version}", file.path);
             let digest = (file.kind == b'f').then(|| *blake3::hash(told.as_bytes()).as_bytes());
             // A tree that was unpacked has none; those of files that were written are anything.
@@ -62,7 +62,16 @@ impl Tree {
                 lines.push(Line::Inode { number: file.inode, path: path.clone() });
             }
             let link = file.link.clone();
-            lines.push(Line::Entry(Entry { kind: file.kind, offset, span, size, mtime, digest, path, link }));
+            lines.push(Line::Entry(Entry {
+                kind: file.kind,
+                offset,
+                span,
+                size,
+                mtime,
+                digest,
+                path,
+                link,
+            }));
             offset += span;
         }
         (lines, offset)
@@ -78,7 +87,9 @@ fn walk(dir: &Path, path: &str, found: &mut Vec<File>, count: usize) {
     let mut entries: Vec<_> = entries.flatten().collect();
     entries.sort_by_key(|entry| entry.file_name());
     for entry in entries {
-        let (Ok(name), Ok(stat)) = (entry.file_name().into_string(), entry.metadata()) else { continue };
+        let (Ok(name), Ok(stat)) = (entry.file_name().into_string(), entry.metadata()) else {
+            continue;
+        };
         if found.len() >= count {
             return;
         }

@@ -12,9 +12,7 @@ use std::time::Instant;
 
 use tapioca::catalogue::find::{Wanted, directory, search, versions};
 use tapioca::catalogue::plan::plan;
-use tapioca::catalogue::record::{
-    Change, Job, JobId, JobState, Kept, Level, Record, Work,
-};
+use tapioca::catalogue::record::{Change, Job, JobId, JobState, Kept, Level, Record, Work};
 use tapioca::catalogue::run::RunWriter;
 use tapioca::catalogue::{Catalogue, Commit, Snapshot};
 use tapioca::stream::StreamId;

@@ -15,6 +15,9 @@ const SCHEMA: &str = "
         size INTEGER, mtime_s INTEGER, mtime_ns INTEGER, digest BLOB, link BLOB,
         PRIMARY KEY (job, parent, name)) WITHOUT ROWID;";
 
+/// At or below a directory: a range of the key, less what merely begins alike.
+const BELOW: &str = "parent>=?1 AND parent<?2 AND (parent=?1 OR substr(parent,1,?3)=?4)";
+
 fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|&b| b == b'/') {
         Some(at) => (&path[..at], &path[at + 1..]),
@@ -39,8 +42,17 @@ fn fill(connection: &mut Connection, tree: &Tree, jobs: u64) -> (u64, u64) {
                 let digest = entry.digest.as_ref().map(|digest| &digest[..]);
                 insert
                     .execute(params![
-                        job, parent, name, entry.kind, entry.offset as i64, entry.span as i64,
-                        entry.size as i64, entry.mtime.0, entry.mtime.1, digest, entry.link
+                        job,
+                        parent,
+                        name,
+                        entry.kind,
+                        entry.offset as i64,
+                        entry.span as i64,
+                        entry.size as i64,
+                        entry.mtime.0,
+                        entry.mtime.1,
+                        digest,
+                        entry.link
                     ])
                     .expect("a row");
                 rows += 1;
@@ -89,18 +101,26 @@ pub fn run(tree: &Tree, path: &Path, jobs: u64, questions: &Questions) {
     asked("find the pattern **/ssh*_config, all", &["ssh*_config"], |pattern| {
         count(&connection, glob, &[pattern])
     });
-    for (what, all) in [("plan the restore of a directory, 10 jobs", false), ("plan the restore of all, 10 jobs", true)] {
+    for (what, all) in [
+        ("plan the restore of a directory, 10 jobs", false),
+        ("plan the restore of all, 10 jobs", true),
+    ] {
         let questions = if all { &questions.restores[..1] } else { &questions.restores[..] };
         asked(what, questions, |(jobs, path)| {
             let jobs: Vec<String> = jobs.iter().map(u64::to_string).collect();
-            let below = if all { "1" } else { "(parent=?1 OR parent>?1||'/' AND parent<?1||'0')" };
+            let below = if all { "1" } else { BELOW };
             let sql = format!(
                 "SELECT parent, name, max(job), offset, span FROM file WHERE job IN ({}) AND {below} GROUP BY parent, name",
                 jobs.join(",")
             );
+            let (end, inside) = (format!("{path}0"), format!("{path}/"));
             match all {
                 true => count(&connection, &sql, &[]),
-                false => count(&connection, &sql, &[&path.as_bytes()]),
+                false => count(
+                    &connection,
+                    &sql,
+                    &[&path.as_bytes(), &end.as_bytes(), &inside.len(), &inside.as_bytes()],
+                ),
             }
         });
     }
