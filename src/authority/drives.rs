@@ -321,7 +321,7 @@ impl Step<'_> {
 
     /// A blank is a volume now.
     fn labelled(&mut self, id: DriveId, tag: &str, pool: &str, new: &Volume) {
-        let created_s = self.state.clock.latest_s();
+        let created_s = self.state.now_s();
         let set = self.state.records.sets.get(&new.set).cloned();
         let mut set = set.unwrap_or(Set {
             id: new.set,

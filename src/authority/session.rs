@@ -45,7 +45,7 @@ impl Step<'_> {
 
     /// A job's stream joins the session of a drive.
     pub(super) fn join(&mut self, id: DriveId, job: JobId) {
-        let now_s = self.state.clock.latest_s();
+        let now_s = self.state.now_s();
         self.change_job(job, |job| {
             job.state = JobState::Running;
             job.started_s = Some(now_s);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tapioca::authority::Errand;
 use tapioca::authority::action::Piece;
-use tapioca::authority::event::{DriveId, ErrandId, Event, Said, Wanted};
+use tapioca::authority::event::{DriveId, ErrandId, Event, Found, Said, Wanted};
 use tapioca::authority::records::Records;
 use tapioca::catalogue::record::{Job, JobId, JobState, Kept, MediumState, Work};
 use tapioca::stream::StreamId;
@@ -62,10 +62,10 @@ impl Oracle {
         let is_pending = self.pending.get(id) == Some(errand);
         let drive = drives.get_mut(id)?;
         match said {
-            Said::Mounted(_) if is_pending => {
+            Said::Mounted(found) if is_pending => {
                 self.pending.remove(id);
                 drive.told = true;
-                return in_drive(carts, *id);
+                return in_drive(carts, *id).filter(|_| matches!(found, Found::Ours(_)));
             }
             Said::Failed(_) if is_pending => drive.told = false,
             Said::Changed | Said::Lost(_) => drive.told = false,
@@ -161,6 +161,11 @@ impl Oracle {
         }
     }
 
+    /// A client that comes again is given everything again.
+    pub fn begins_anew(&mut self, job: JobId) {
+        self.given.remove(&job);
+    }
+
     pub fn delivered(&mut self, job: JobId, of: JobId, from: u64, to: u64) {
         self.given.entry(job).or_default().push((of, from, to, false));
     }
@@ -254,7 +259,7 @@ impl World {
             let Some(job) = self.committed.jobs.get(id) else {
                 return Err(format!("job {id} is gone"));
             };
-            let is_expired = job.expires_s.is_none_or(|at_s| at_s <= self.state.clock.latest_s());
+            let is_expired = job.expires_s.is_none_or(|at_s| at_s <= self.state.now_s());
             if stream(job) != Some(*stream_told) || is_expired {
                 continue;
             }

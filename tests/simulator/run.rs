@@ -77,7 +77,7 @@ fn world(seed: u64) -> World {
     for record in books(&mut dice) {
         committed.apply(tapioca::catalogue::record::Change::Put(Box::new(record)));
     }
-    let slack_s = if troubles.contains(&Trouble::ClockSteps) { 12 * 3600 } else { 600 };
+    let slack_s = if troubles.contains(&Trouble::ClockSteps) { 13 * 3600 } else { 600 };
     let settings = Settings::default();
     let mut world = World {
         dice,

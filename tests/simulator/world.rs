@@ -177,6 +177,11 @@ impl World {
         self.events += 1;
         self.note("event", || brief(&event));
         let seen = self.oracle.hears(&event, &self.carts, &mut self.drives);
+        if let Event::Client { job, side: ClientSide::Gone(_) } = &event
+            && self.state.clients.contains(job)
+        {
+            self.oracle.begins_anew(*job);
+        }
         let clock_s = self.now_s + self.clock_off_s;
         let actions = step(&mut self.state, clock_s, event);
         let cut_at = match self.has(Trouble::PowerCuts, 15) {
