@@ -101,6 +101,11 @@ impl Step<'_> {
         let due: Vec<JobId> = due.map(|(id, _)| *id).collect();
         for id in due {
             self.state.retries.remove(&id);
+            let has_failed =
+                |j: &Job| matches!(j.state, JobState::Interrupted(_) | JobState::Failed(_));
+            if !self.state.job(id).is_some_and(has_failed) {
+                continue;
+            }
             let is_kept = self.state.is_chain_kept(id);
             self.change_job(id, |job| {
                 // What it was to build on is gone.
