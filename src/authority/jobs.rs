@@ -113,9 +113,14 @@ impl Step<'_> {
         if job.state == JobState::Running && self.state.clients.contains(&job.id) {
             return;
         }
-        self.act(Action::Confirm { job: job.id, to: job.recorded });
         let is_done = matches!(job.state, JobState::Done | JobState::DoneBut(_));
-        let cut = (!is_done).then(|| format!("job {} is {}", job.id, words(&job.state)));
+        let is_backup = matches!(job.work, Work::Backup { .. });
+        if is_backup {
+            self.act(Action::Confirm { job: job.id, to: job.recorded });
+        }
+        // A restore that was done is not done again: its stream would be whole, and empty.
+        let is_whole = is_done && is_backup;
+        let cut = (!is_whole).then(|| format!("job {} is {}", job.id, words(&job.state)));
         self.act(Action::EndStream { job: job.id, cut });
     }
 

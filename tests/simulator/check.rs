@@ -117,7 +117,6 @@ impl Oracle {
         self.done += 1;
         match &job.work {
             Work::Backup { stream, .. } => self.backup_done(job, *stream),
-            Work::Restore { .. } => self.restore_done(job),
             _ => Ok(()),
         }
     }
@@ -132,7 +131,7 @@ impl Oracle {
     }
 
     /// What was given and what was named as missing is all that was wanted, in its order.
-    fn restore_done(&mut self, job: &Job) -> Result<(), String> {
+    pub fn restore_done(&mut self, job: &Job) -> Result<(), String> {
         self.restored += 1;
         let given = self.given.remove(&job.id).unwrap_or_default();
         let gaps = given.iter().filter(|(.., is_gap)| *is_gap).count() as u64;

@@ -8,7 +8,7 @@ use tapioca::authority::event::{
 };
 use tapioca::authority::records::Records;
 use tapioca::authority::{Action, Grade, Reply, Settings, State, step};
-use tapioca::catalogue::record::{Audit, Change, JobId, Record};
+use tapioca::catalogue::record::{Audit, Change, JobId, Record, Work};
 use tapioca::stream::StreamId;
 
 use crate::check::Oracle;
@@ -213,6 +213,11 @@ impl World {
             }
             Action::Confirm { job, to } => self.confirmed(job, to),
             Action::EndStream { job, cut } => {
+                let record = self.committed.jobs.get(&job);
+                let restored = record.filter(|j| matches!(j.work, Work::Restore { .. }));
+                if let (Some(record), None) = (restored, &cut) {
+                    self.oracle.restore_done(&record.clone())?;
+                }
                 self.stream_ended(job, cut);
                 Ok(())
             }
