@@ -147,6 +147,7 @@ impl Step<'_> {
             let why = format!("{tag} was erased by {who}");
             let was_open = !job.state.is_over();
             self.change_job(id, |job| job.state = JobState::Damaged(why.clone()));
+            self.notify(Grade::Alarm, format!("job {id}: {why}"));
             if was_open {
                 self.left(id, &why);
             }

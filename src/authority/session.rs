@@ -305,7 +305,7 @@ fn goes_on(last: &Kept, run: &Kept) -> bool {
     (last.copy, &last.medium, last.volume, last.to, last.stride)
         == (run.copy, &run.medium, run.volume, run.from, run.stride)
         && last.stride != 0
-        && bytes % last.stride == 0
+        && bytes.is_multiple_of(last.stride)
         && last.block.checked_add(bytes / last.stride) == Some(run.block)
 }
 

@@ -25,7 +25,8 @@ pub struct Oracle {
     /// Until when what is on a volume must not be overwritten.
     promises: BTreeMap<Uuid, i64>,
     pub whole: BTreeSet<(JobId, u64)>,
-    pub alarms: u64,
+    /// Jobs that an alarm has named.
+    alarmed: BTreeSet<JobId>,
     pub denied: BTreeSet<String>,
     pub wanted: BTreeMap<JobId, Vec<Wanted>>,
     given: BTreeMap<JobId, Vec<(JobId, u64, u64, bool)>>,
@@ -45,6 +46,12 @@ impl Oracle {
     pub fn restarts(&mut self) {
         self.pending.clear();
         self.given.clear();
+    }
+
+    pub fn alarm(&mut self, words: &str) {
+        let words: Vec<&str> = words.split(|c: char| !c.is_alphanumeric()).collect();
+        let named = words.windows(2).filter(|pair| pair[0] == "job");
+        self.alarmed.extend(named.filter_map(|pair| pair[1].parse().ok().map(JobId)));
     }
 
     pub fn sends(&mut self, id: DriveId, errand: ErrandId) {
@@ -263,7 +270,7 @@ impl World {
                 continue;
             }
             if matches!(job.state, JobState::Damaged(_)) {
-                if self.oracle.alarms == 0 {
+                if !self.oracle.alarmed.contains(id) {
                     return Err(format!("I1: job {id} is damaged, and nobody was told"));
                 }
                 continue;
