@@ -12,7 +12,8 @@ use crate::stream::StreamId;
 /// Something to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Commit these, all or none. A barrier: what follows waits for it, and never happens if it fails.
+    /// Commit these, all or none. A barrier: what follows waits for it, and never happens if it fails. At most
+    /// one a step, and the first of its actions.
     Record(Vec<Change>),
     /// Answer a command.
     Answer {

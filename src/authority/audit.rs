@@ -11,7 +11,7 @@ impl Step<'_> {
     pub(super) fn audit(&mut self, who: &str, what: impl Into<String>) {
         let what = what.into();
         let (number, before) = self.state.records.audit;
-        let at_s = self.state.clock.latest_s();
+        let at_s = self.state.now_s();
         let entry =
             Audit { number: number + 1, at_s, who: who.to_owned(), what: what.clone(), before };
         self.put(Record::Audit(entry));

@@ -137,12 +137,17 @@ impl Step<'_> {
 
     fn is_it_lost(&mut self, id: JobId, tag: &str, who: &str) {
         let Some(job) = self.state.job(id) else { return };
-        let runs: Vec<&Kept> = job.kept.iter().collect();
+        let is_good = |run: &&Kept| {
+            let medium = self.state.records.media.get(&run.medium);
+            medium.is_some_and(|m| !matches!(m.state, MediumState::Damaged(_)))
+        };
+        let runs: Vec<&Kept> = job.kept.iter().filter(is_good).collect();
         let is_whole = super::agree::covers(&runs, job.recorded);
         if !is_whole && super::agree::keeps_bytes(job) {
             let why = format!("{tag} was erased by {who}");
             let was_open = !job.state.is_over();
             self.change_job(id, |job| job.state = JobState::Damaged(why.clone()));
+            self.notify(Grade::Alarm, format!("job {id}: {why}"));
             if was_open {
                 self.left(id, &why);
             }

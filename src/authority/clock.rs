@@ -10,13 +10,13 @@ use crate::catalogue::record::Seconds;
 
 /// A jump this long, either way, is doubted.
 const JUMP_S: Seconds = 3600;
-/// So long may the appliance have been off before its clock is doubted.
-const OFF_S: Seconds = 30 * 86400;
+/// So long may nothing have been recorded before the clock is doubted at a start.
+const OFF_S: Seconds = 12 * 3600;
 
 /// The authority's clock.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
-    /// By which things expire and time out.
+    /// By which things expire and time out, and which is recorded: so a doubt outlasts a restart.
     pub now_s: Seconds,
     /// As the shell said last.
     said_s: Seconds,
@@ -99,11 +99,11 @@ mod tests {
 
     #[test]
     fn what_is_recorded_counts_at_a_start() {
-        let day = 86400;
-        for (now, doubted) in [(100, false), (97, true), (129, false), (131, true)] {
+        let hour = 3600;
+        for (now, doubted) in [(100, false), (97, true), (111, false), (113, true)] {
             let mut clock = Clock::default();
-            clock.read(now * day, 100 * day);
-            assert_eq!(clock.is_doubted, doubted, "day {now}");
+            clock.read(now * hour, 100 * hour);
+            assert_eq!(clock.is_doubted, doubted, "hour {now}");
         }
     }
 }

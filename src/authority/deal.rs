@@ -319,7 +319,9 @@ impl Step<'_> {
         let wanting: Vec<DriveId> = wanting.map(|(id, _)| *id).collect();
         for id in wanting {
             let Some((tag, from)) = self.cleaning_cartridge() else {
-                needs.insert(Need::Cleaning, format!("{id} wants it"));
+                if self.is_library_steady() && !self.state.has_other_cleaning("") {
+                    needs.insert(Need::Cleaning, format!("{id} wants it"));
+                }
                 continue;
             };
             let drive = &self.state.drives[&id];

@@ -12,10 +12,12 @@ use super::action::Grade;
 use super::event::{DriveAtHand, DriveId, Element, ErrandId, Found, Said, Volume};
 use super::state::{Cartridge, Inventory};
 use super::step::Step;
-use crate::catalogue::record::{JobId, MediumState, Record, Seconds, Set};
+use crate::catalogue::record::{Job, JobId, JobState, MediumState, Record, Seconds, Set};
 
 /// Lines of health that are kept for a cartridge.
 const HEALTH_LINES: usize = 50;
+/// Jobs that an alarm names.
+const ALARMS_MAX: usize = 1000;
 /// Failures in a row after which a drive is left alone for a while.
 const FAILURES_MAX: u32 = 3;
 
@@ -185,6 +187,23 @@ impl Step<'_> {
         }
         self.check_what_was_in_drives();
         self.restart_jobs();
+        self.alarm_again();
+    }
+
+    /// Whether anybody heard of what is damaged before we stopped, nobody knows.
+    fn alarm_again(&mut self) {
+        let now_s = self.state.now_s();
+        let is_damaged = |job: &&Job| {
+            let is_kept = job.expires_s.is_some_and(|at_s| at_s > now_s);
+            is_kept && matches!(job.state, JobState::Damaged(_))
+        };
+        let jobs = self.state.records.jobs.values().filter(is_damaged);
+        let jobs: Vec<String> = jobs.map(|job| format!("job {}", job.id)).collect();
+        if !jobs.is_empty() {
+            let most = jobs.len().min(ALARMS_MAX);
+            let words = format!("{} are damaged: {}", jobs.len(), jobs[..most].join(", "));
+            self.notify(Grade::Alarm, words);
+        }
     }
 
     /// Whatever was in a drive when we stopped may have lost what the drive still had in memory.
@@ -321,7 +340,7 @@ impl Step<'_> {
 
     /// A blank is a volume now.
     fn labelled(&mut self, id: DriveId, tag: &str, pool: &str, new: &Volume) {
-        let created_s = self.state.clock.latest_s();
+        let created_s = self.state.now_s();
         let set = self.state.records.sets.get(&new.set).cloned();
         let mut set = set.unwrap_or(Set {
             id: new.set,

@@ -34,7 +34,7 @@ impl Step<'_> {
             user: user.to_owned(),
             priority,
             state: JobState::Queued,
-            created_s: self.state.clock.latest_s(),
+            created_s: self.state.now_s(),
             started_s: None,
             ended_s: None,
             attempts: 0,
@@ -113,14 +113,20 @@ impl Step<'_> {
         if job.state == JobState::Running && self.state.clients.contains(&job.id) {
             return;
         }
-        self.act(Action::Confirm { job: job.id, to: job.recorded });
         let is_done = matches!(job.state, JobState::Done | JobState::DoneBut(_));
-        let cut = (!is_done).then(|| format!("job {} is {}", job.id, words(&job.state)));
+        let is_backup = matches!(job.work, Work::Backup { .. });
+        if is_backup {
+            self.act(Action::Confirm { job: job.id, to: job.recorded });
+        }
+        // A restore that was done is not done again: its stream would be whole, and empty.
+        let is_whole = is_done && is_backup;
+        let cut = (!is_whole).then(|| format!("job {} is {}", job.id, words(&job.state)));
         self.act(Action::EndStream { job: job.id, cut });
     }
 
     /// A machine that was asked again gives another stream: what there is of the old one is of no use.
     fn begin_stream_anew(&mut self, id: JobId, new: StreamId) {
+        self.end_readers(id);
         self.change_job(id, |job| {
             if let Work::Backup { stream, .. } = &mut job.work {
                 *stream = new;
@@ -129,6 +135,19 @@ impl Step<'_> {
             job.entries = 0;
             job.kept.clear();
         });
+    }
+
+    /// Whoever reads what a job kept would get pieces of two streams.
+    fn end_readers(&mut self, of: JobId) {
+        let reads = |id: &&JobId| match self.state.job(**id).map(|job| &job.work) {
+            Some(Work::Restore { of: jobs, .. }) => jobs.contains(&of),
+            Some(Work::Verify { of: job } | Work::Copy { of: job, .. }) => *job == of,
+            _ => false,
+        };
+        let readers: Vec<JobId> = self.state.open.iter().filter(reads).copied().collect();
+        for id in readers {
+            self.over(id, JobState::Failed(format!("job {of} began anew")));
+        }
     }
 
     fn client_gone(&mut self, id: JobId, why: &str) {
@@ -156,7 +175,7 @@ impl Step<'_> {
 
     /// A job is at work.
     pub(super) fn runs(&mut self, id: JobId) {
-        let now_s = self.state.clock.latest_s();
+        let now_s = self.state.now_s();
         if self.state.job(id).is_some_and(|job| job.state == JobState::Queued) {
             self.change_job(id, |job| {
                 job.state = JobState::Running;
@@ -169,7 +188,7 @@ impl Step<'_> {
 
     /// A job is over.
     pub(super) fn over(&mut self, id: JobId, state: JobState) {
-        let now_s = self.state.clock.latest_s();
+        let now_s = self.state.now_s();
         let said = words(&state);
         let is_done = matches!(state, JobState::Done | JobState::DoneBut(_));
         self.change_job(id, |job| {
@@ -354,7 +373,7 @@ impl Step<'_> {
     }
 
     fn today(&self) -> Seconds {
-        self.state.clock.latest_s().div_euclid(86400)
+        self.state.now_s().div_euclid(86400)
     }
 
     fn recount_quotas(&mut self) {

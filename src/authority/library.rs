@@ -208,6 +208,13 @@ impl Step<'_> {
 
     /// What is to be taken out, and is still there.
     pub(super) fn ask_to_take_out(&mut self, needs: &mut Needs) {
+        if self.is_library_steady() {
+            let mut tags = std::mem::take(&mut self.state.take_out);
+            let in_mail_slot =
+                |tag: &String| matches!(self.state.place_of(tag), Some(Element::MailSlot(_)));
+            tags.retain(in_mail_slot);
+            self.state.take_out = tags;
+        }
         for tag in &self.state.take_out {
             if let Some(at) = self.state.place_of(tag) {
                 needs.insert(Need::TakeOut(tag.clone()), at.to_string());

@@ -299,6 +299,14 @@ impl State {
         free.map(|(id, drive)| rank(id, drive.medium.is_some())).min().map(|(_, _, id)| id)
     }
 
+    /// Whether there is a cleaning cartridge in the library besides this one.
+    pub(super) fn has_other_cleaning(&self, tag: &str) -> bool {
+        let is_good =
+            |m: &Medium| matches!(m.state, MediumState::Cleaning(left) if left != Some(0));
+        let mut others = self.records.media.values().filter(|m| m.tag != tag && is_good(m));
+        others.any(|m| self.place_of(&m.tag).is_some())
+    }
+
     /// A cartridge in a slot that nobody is likely to miss, the least useful first.
     pub fn spare(&self) -> Option<(String, Element)> {
         let use_of = |tag: &str| {
@@ -311,6 +319,7 @@ impl State {
                 MediumState::Foreign(_) => 0,
                 MediumState::ReadOnly(_) | MediumState::Damaged(_) => 1,
                 MediumState::Full if !self.is_expired(medium) => 2,
+                MediumState::Cleaning(_) if self.has_other_cleaning(tag) => 3,
                 MediumState::Full => 3,
                 MediumState::Appendable => 4,
                 _ => return None,

@@ -457,7 +457,7 @@ impl Step<'_> {
         match stop {
             None => {
                 reading.has_read_all(&pieces);
-                let now_s = self.state.clock.latest_s();
+                let now_s = self.state.now_s();
                 self.change_medium(&tag, |m| m.verified_s = Some(now_s));
             }
             Some(stop) => self.stopped(drive, id, &tag, &pieces, &stop),
@@ -531,7 +531,7 @@ impl Step<'_> {
     /// Says which copies were read through, and what that means for the job.
     fn verified(&mut self, id: JobId, of: JobId) {
         let Some(reading) = self.state.readings.remove(&id) else { return };
-        let now_s = self.state.clock.latest_s();
+        let now_s = self.state.now_s();
         let kept = self.state.job(of).map_or(Vec::new(), |job| job.kept.clone());
         let mut copies: Vec<u8> = kept.iter().map(|run| run.copy).collect();
         copies.dedup();

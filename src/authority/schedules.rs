@@ -54,7 +54,7 @@ impl Step<'_> {
         let (name, pool) = (schedule.backup.clone(), schedule.pool.clone());
         let work = Work::Backup { name, level, pool, stream };
         let id = self.new_job(work, &schedule.machine, &user, schedule.priority);
-        let last_s = Some(self.state.clock.latest_s());
+        let last_s = Some(self.state.now_s());
         let runs = schedule.runs + 1;
         self.put(Record::Schedule(Schedule { runs, last_s, ..schedule.clone() }));
         Ok(id)
@@ -96,11 +96,16 @@ impl Step<'_> {
 
     /// Tries again what is due, and leaves out what began too late.
     pub(super) fn retry_due(&mut self) {
-        let now_s = self.state.clock.latest_s();
+        let now_s = self.state.now_s();
         let due = self.state.retries.iter().filter(|(_, at_s)| **at_s <= now_s);
         let due: Vec<JobId> = due.map(|(id, _)| *id).collect();
         for id in due {
             self.state.retries.remove(&id);
+            let has_failed =
+                |j: &Job| matches!(j.state, JobState::Interrupted(_) | JobState::Failed(_));
+            if !self.state.job(id).is_some_and(has_failed) {
+                continue;
+            }
             let is_kept = self.state.is_chain_kept(id);
             self.change_job(id, |job| {
                 // What it was to build on is gone.

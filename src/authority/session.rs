@@ -45,7 +45,7 @@ impl Step<'_> {
 
     /// A job's stream joins the session of a drive.
     pub(super) fn join(&mut self, id: DriveId, job: JobId) {
-        let now_s = self.state.clock.latest_s();
+        let now_s = self.state.now_s();
         self.change_job(job, |job| {
             job.state = JobState::Running;
             job.started_s = Some(now_s);
@@ -305,7 +305,7 @@ fn goes_on(last: &Kept, run: &Kept) -> bool {
     (last.copy, &last.medium, last.volume, last.to, last.stride)
         == (run.copy, &run.medium, run.volume, run.from, run.stride)
         && last.stride != 0
-        && bytes % last.stride == 0
+        && bytes.is_multiple_of(last.stride)
         && last.block.checked_add(bytes / last.stride) == Some(run.block)
 }
 

@@ -184,14 +184,14 @@ impl State {
         state.last_wish = state.records.wishes.keys().next_back().copied().unwrap_or(0);
         let jobs: Vec<Job> =
             state.records.jobs.values().filter(|j| !j.state.is_over()).cloned().collect();
-        jobs.iter().for_each(|job| state.index(None, job));
+        jobs.iter().for_each(|job| state.index(job));
         state
     }
 
     /// Keeps queue and open jobs as the records have them.
-    pub(super) fn index(&mut self, before: Option<&Job>, job: &Job) {
-        if let Some(before) = before {
-            self.queue.remove(&place(before));
+    pub(super) fn index(&mut self, job: &Job) {
+        if let Some(before) = self.records.jobs.get(&job.id).map(place) {
+            self.queue.remove(&before);
         }
         match job.state.is_over() {
             true => _ = self.open.remove(&job.id),

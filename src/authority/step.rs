@@ -1,8 +1,8 @@
 //! One event in, the actions that follow out.
 //!
 //! Owns the order of things within a step: first the clock, then the event, then whatever can begin now, then
-//! what people must be asked. And the barrier: what a step changes in the records is put in front of the next
-//! thing it has done.
+//! what people must be asked. And the barrier: all that a step changes in the records is committed at once, before
+//! anything that it has done.
 
 use super::Errand;
 use super::action::{Action, Grade, Reply};
@@ -17,8 +17,7 @@ pub fn step(state: &mut State, now: Seconds, event: Event) -> Vec<Action> {
     let mut step = Step { state, actions: Vec::new(), changes: Vec::new() };
     step.take(event);
     step.deal();
-    step.flush();
-    step.actions
+    step.end()
 }
 
 /// A step under way.
@@ -46,23 +45,24 @@ impl Step<'_> {
         }
     }
 
-    /// Something to be done, after all that was changed is committed.
-    pub fn act(&mut self, action: Action) {
-        self.flush();
-        self.actions.push(action);
+    /// What comes of an event is a later event, so nothing must be done before all is committed; and nobody can
+    /// cut a step in the middle of its changes.
+    fn end(mut self) -> Vec<Action> {
+        if !self.changes.is_empty() {
+            self.actions.insert(0, Action::Record(self.changes));
+        }
+        self.actions
     }
 
-    fn flush(&mut self) {
-        if !self.changes.is_empty() {
-            self.actions.push(Action::Record(std::mem::take(&mut self.changes)));
-        }
+    /// Something to be done, after all that is changed is committed.
+    pub fn act(&mut self, action: Action) {
+        self.actions.push(action);
     }
 
     /// A record is different from now on.
     pub fn put(&mut self, record: Record) {
         if let Record::Job(job) = &record {
-            let before = self.state.records.jobs.get(&job.id).cloned();
-            self.state.index(before.as_ref(), job);
+            self.state.index(job);
         }
         self.state.records.apply(Change::Put(Box::new(record.clone())));
         let is_it = |c: &Change| matches!(c, Change::Put(other) if super::records::same_key(other, &record));

@@ -21,7 +21,7 @@ impl Step<'_> {
             let why = format!("{} wishes it already: wish {}", other.first, other.number);
             return self.refuse(call, why, "agree to it, if you are somebody else");
         }
-        let asked_s = self.state.clock.latest_s();
+        let asked_s = self.state.now_s();
         let settings = &self.state.settings;
         let is_empty = medium.bytes == 0 || medium.state == MediumState::Blank;
         let wait_s = if is_empty { settings.wish_wait_empty_s } else { settings.wish_wait_s };

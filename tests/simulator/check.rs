@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tapioca::authority::Errand;
 use tapioca::authority::action::Piece;
-use tapioca::authority::event::{DriveId, ErrandId, Event, Said, Wanted};
+use tapioca::authority::event::{DriveId, ErrandId, Event, Found, Said, Wanted};
 use tapioca::authority::records::Records;
 use tapioca::catalogue::record::{Job, JobId, JobState, Kept, MediumState, Work};
 use tapioca::stream::StreamId;
@@ -25,7 +25,8 @@ pub struct Oracle {
     /// Until when what is on a volume must not be overwritten.
     promises: BTreeMap<Uuid, i64>,
     pub whole: BTreeSet<(JobId, u64)>,
-    pub alarms: u64,
+    /// Jobs that an alarm has named.
+    alarmed: BTreeSet<JobId>,
     pub denied: BTreeSet<String>,
     pub wanted: BTreeMap<JobId, Vec<Wanted>>,
     given: BTreeMap<JobId, Vec<(JobId, u64, u64, bool)>>,
@@ -47,6 +48,12 @@ impl Oracle {
         self.given.clear();
     }
 
+    pub fn alarm(&mut self, words: &str) {
+        let words: Vec<&str> = words.split(|c: char| !c.is_alphanumeric()).collect();
+        let named = words.windows(2).filter(|pair| pair[0] == "job");
+        self.alarmed.extend(named.filter_map(|pair| pair[1].parse().ok().map(JobId)));
+    }
+
     pub fn sends(&mut self, id: DriveId, errand: ErrandId) {
         self.pending.insert(id, errand);
     }
@@ -62,10 +69,10 @@ impl Oracle {
         let is_pending = self.pending.get(id) == Some(errand);
         let drive = drives.get_mut(id)?;
         match said {
-            Said::Mounted(_) if is_pending => {
+            Said::Mounted(found) if is_pending => {
                 self.pending.remove(id);
                 drive.told = true;
-                return in_drive(carts, *id);
+                return in_drive(carts, *id).filter(|_| matches!(found, Found::Ours(_)));
             }
             Said::Failed(_) if is_pending => drive.told = false,
             Said::Changed | Said::Lost(_) => drive.told = false,
@@ -117,7 +124,6 @@ impl Oracle {
         self.done += 1;
         match &job.work {
             Work::Backup { stream, .. } => self.backup_done(job, *stream),
-            Work::Restore { .. } => self.restore_done(job),
             _ => Ok(()),
         }
     }
@@ -132,7 +138,7 @@ impl Oracle {
     }
 
     /// What was given and what was named as missing is all that was wanted, in its order.
-    fn restore_done(&mut self, job: &Job) -> Result<(), String> {
+    pub fn restore_done(&mut self, job: &Job) -> Result<(), String> {
         self.restored += 1;
         let given = self.given.remove(&job.id).unwrap_or_default();
         let gaps = given.iter().filter(|(.., is_gap)| *is_gap).count() as u64;
@@ -159,6 +165,11 @@ impl Oracle {
             None => Ok(()),
             Some(more) => Err(format!("I6: job {}: {more:?} was not wanted", job.id)),
         }
+    }
+
+    /// A client that comes again is given everything again.
+    pub fn begins_anew(&mut self, job: JobId) {
+        self.given.remove(&job);
     }
 
     pub fn delivered(&mut self, job: JobId, of: JobId, from: u64, to: u64) {
@@ -254,12 +265,12 @@ impl World {
             let Some(job) = self.committed.jobs.get(id) else {
                 return Err(format!("job {id} is gone"));
             };
-            let is_expired = job.expires_s.is_none_or(|at_s| at_s <= self.state.clock.latest_s());
+            let is_expired = job.expires_s.is_none_or(|at_s| at_s <= self.state.now_s());
             if stream(job) != Some(*stream_told) || is_expired {
                 continue;
             }
             if matches!(job.state, JobState::Damaged(_)) {
-                if self.oracle.alarms == 0 {
+                if !self.oracle.alarmed.contains(id) {
                     return Err(format!("I1: job {id} is damaged, and nobody was told"));
                 }
                 continue;

@@ -436,7 +436,7 @@ impl World {
         if session.buffer.iter().any(|(other, _)| *other == job) {
             self.sync(id);
         }
-        self.with_session(id, |session| drop(session.jobs.remove(&job)));
+        self.with_session(id, |session| _ = session.jobs.remove(&job));
         if let Ending::Whole { bytes, .. } = how {
             self.oracle.whole.insert((job, bytes));
         }

@@ -77,7 +77,7 @@ fn world(seed: u64) -> World {
     for record in books(&mut dice) {
         committed.apply(tapioca::catalogue::record::Change::Put(Box::new(record)));
     }
-    let slack_s = if troubles.contains(&Trouble::ClockSteps) { 12 * 3600 } else { 600 };
+    let slack_s = if troubles.contains(&Trouble::ClockSteps) { 13 * 3600 } else { 600 };
     let settings = Settings::default();
     let mut world = World {
         dice,
@@ -163,7 +163,7 @@ impl World {
 
     fn happen(&mut self, todo: Todo) -> Result<(), String> {
         match todo {
-            Todo::Say(event) => return self.say_now(event),
+            Todo::Say(event) => return self.say_now(*event),
             Todo::Errand(id, errand) => self.errand_due(id, errand),
             Todo::Beat(id, errand) => self.beat(id, errand),
             Todo::Person(request) => {
@@ -232,7 +232,7 @@ impl World {
         let delay_s = self.dice.seconds(1, 100);
         if self.has(Trouble::Vanishing, 300) {
             let side = ClientSide::Gone("nobody answers".into());
-            return self.after(delay_s, Todo::Say(Event::Client { job, side }));
+            return self.after(delay_s, Todo::Say(Box::new(Event::Client { job, side })));
         }
         let record = &self.committed.jobs[&job];
         let is_restore = matches!(record.work, Work::Restore { .. });
@@ -241,7 +241,7 @@ impl World {
         self.oracle.streams.insert(stream, total);
         self.clients.insert(job, Client { stream, total, is_here: false, tries: 0 });
         let side = ClientSide::Came { stream, from: 0 };
-        self.after(delay_s, Todo::Say(Event::Client { job, side }));
+        self.after(delay_s, Todo::Say(Box::new(Event::Client { job, side })));
     }
 
     /// What a restore wants: all, or some.

@@ -8,7 +8,7 @@ use tapioca::authority::event::{
 };
 use tapioca::authority::records::Records;
 use tapioca::authority::{Action, Grade, Reply, Settings, State, step};
-use tapioca::catalogue::record::{Audit, Change, JobId, Record};
+use tapioca::catalogue::record::{Audit, Change, JobId, Record, Work};
 use tapioca::stream::StreamId;
 
 use crate::check::Oracle;
@@ -32,7 +32,7 @@ pub enum Trouble {
     BadBlocks,
     LostDrives,
     Unreadable,
-    LibraryTrouble,
+    DeafLibrary,
     Slowness,
 }
 
@@ -51,7 +51,7 @@ pub const TROUBLES: [Trouble; 16] = [
     Trouble::BadBlocks,
     Trouble::LostDrives,
     Trouble::Unreadable,
-    Trouble::LibraryTrouble,
+    Trouble::DeafLibrary,
     Trouble::Slowness,
 ];
 
@@ -59,7 +59,7 @@ pub const TROUBLES: [Trouble; 16] = [
 #[derive(Debug, Clone)]
 pub enum Todo {
     /// Tell the authority.
-    Say(Event),
+    Say(Box<Event>),
     /// A drive finishes what it was sent for.
     Errand(DriveId, ErrandId),
     /// A session goes on.
@@ -152,9 +152,9 @@ impl World {
     pub fn say(&mut self, delay_s: i64, event: Event) {
         if self.has(Trouble::Doubles, 50) {
             let late_s = self.dice.seconds(0, 3000);
-            self.after(delay_s + late_s, Todo::Say(event.clone()));
+            self.after(delay_s + late_s, Todo::Say(Box::new(event.clone())));
         }
-        self.after(delay_s, Todo::Say(event));
+        self.after(delay_s, Todo::Say(Box::new(event)));
     }
 
     /// A drive says something; never before what it said last.
@@ -177,6 +177,11 @@ impl World {
         self.events += 1;
         self.note("event", || brief(&event));
         let seen = self.oracle.hears(&event, &self.carts, &mut self.drives);
+        if let Event::Client { job, side: ClientSide::Gone(_) } = &event
+            && self.state.clients.contains(job)
+        {
+            self.oracle.begins_anew(*job);
+        }
         let clock_s = self.now_s + self.clock_off_s;
         let actions = step(&mut self.state, clock_s, event);
         let cut_at = match self.has(Trouble::PowerCuts, 15) {
@@ -208,6 +213,11 @@ impl World {
             }
             Action::Confirm { job, to } => self.confirmed(job, to),
             Action::EndStream { job, cut } => {
+                let record = self.committed.jobs.get(&job);
+                let restored = record.filter(|j| matches!(j.work, Work::Restore { .. }));
+                if let (Some(record), None) = (restored, &cut) {
+                    self.oracle.restore_done(&record.clone())?;
+                }
                 self.stream_ended(job, cut);
                 Ok(())
             }
@@ -240,8 +250,8 @@ impl World {
                 self.after(wait_s, Todo::Person(request));
                 Ok(())
             }
-            Action::Notify { grade: Grade::Alarm, .. } => {
-                self.oracle.alarms += 1;
+            Action::Notify { grade: Grade::Alarm, words } => {
+                self.oracle.alarm(&words);
                 Ok(())
             }
             Action::Withdraw(_) | Action::Tell { .. } | Action::Notify { .. } => Ok(()),
@@ -355,7 +365,7 @@ impl World {
         let delay_s = self.dice.seconds(1, 200);
         let stream = self.clients[&job].stream;
         let event = Event::Client { job, side: ClientSide::Came { stream, from } };
-        self.after(delay_s, Todo::Say(event));
+        self.after(delay_s, Todo::Say(Box::new(event)));
     }
 
     fn confirmed(&mut self, job: JobId, to: u64) -> Result<(), String> {
@@ -389,7 +399,7 @@ impl World {
 
     fn take_inventory(&mut self) {
         let delay_s = self.dice.seconds(1, 30);
-        if self.has(Trouble::LibraryTrouble, 200) {
+        if self.has(Trouble::DeafLibrary, 200) {
             return self.say(delay_s, Event::LibraryTrouble("it is not ready".into()));
         }
         let robot = self.elements.iter().filter(|at| match at {

@@ -1,0 +1,437 @@
+//! What the authority decides, one small scene after the other.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+use std::collections::BTreeSet;
+
+use tapioca::authority::event::{
+    CallId, ClientSide, Content, DriveAtHand, DriveId, Element, Ending, ErrandId, Event, Found,
+    Said, Volume,
+};
+use tapioca::authority::{Action, Caller, Errand, Order, Reply, Settings, State, step};
+use tapioca::catalogue::record::{
+    JobId, JobState, Kept, Level, Machine, Medium, MediumState, NewSet, Pool, Record, Right, Set,
+    Ticket, User,
+};
+use tapioca::stream::StreamId;
+use uuid::Uuid;
+
+const NOW: i64 = 1_800_000_000;
+const DAY: i64 = 86400;
+const DRIVE: DriveId = DriveId(1);
+
+/// A box with one drive and what is in its slots.
+struct Scene {
+    state: State,
+    now: i64,
+    errand: ErrandId,
+    seen: Vec<Action>,
+}
+
+fn medium(tag: &str, state: MediumState) -> Medium {
+    Medium {
+        tag: tag.into(),
+        volume: None,
+        set: None,
+        pool: None,
+        state,
+        valid_to: 0,
+        bytes: 0,
+        expires_s: None,
+        loads: 0,
+        health: Vec::new(),
+        location: String::new(),
+        write_protected: false,
+        worm: false,
+        verified_s: None,
+    }
+}
+
+/// A volume of the pool `p`, alone in a set.
+fn volume(tag: &str, n: u128, state: MediumState, expires_s: i64) -> (Medium, Set) {
+    let set = Uuid::from_u128(100 + n);
+    let medium = Medium {
+        volume: Some(Uuid::from_u128(n)),
+        set: Some((set, 1)),
+        pool: Some("p".into()),
+        valid_to: 50,
+        bytes: 4000,
+        expires_s: Some(expires_s),
+        ..medium(tag, state)
+    };
+    let volumes = vec![tag.to_owned()];
+    (medium, Set { id: set, pool: "p".into(), created_s: NOW - DAY, volumes, closed: false })
+}
+
+fn found(medium: &Medium, end: u64) -> Found {
+    Found::Ours(Volume {
+        tag: medium.tag.clone(),
+        volume: medium.volume.unwrap(),
+        set: medium.set.unwrap().0,
+        number: 1,
+        end,
+        is_empty: false,
+        write_protected: false,
+        worm: false,
+        damage: None,
+        ahead: Vec::new(),
+    })
+}
+
+fn caller(user: &str, rights: &[Right]) -> Caller {
+    let rights: BTreeSet<Right> = rights.iter().copied().collect();
+    Caller { user: user.into(), machine: "ada".into(), rights }
+}
+
+fn client() -> Caller {
+    caller("ada", &[Right::BackUp, Right::Restore])
+}
+
+impl Scene {
+    fn new(media: Vec<Medium>, sets: Vec<Set>) -> Scene {
+        let machine = Machine { name: "ada".into(), address: None, quota_bytes: None, jobs_max: 9 };
+        let pool = Pool {
+            name: "p".into(),
+            retention_s: 30 * DAY,
+            new_set: NewSet::Never,
+            takes_blank: true,
+            copy_to: None,
+        };
+        let mut records = vec![Record::Machine(machine), Record::Pool(pool)];
+        let tags: Vec<String> = media.iter().map(|medium| medium.tag.clone()).collect();
+        records.extend(media.into_iter().map(Record::Medium));
+        records.extend(sets.into_iter().map(Record::Set));
+        let state = State::new(records, Settings::default());
+        let mut scene = Scene { state, now: NOW, errand: ErrandId(0), seen: Vec::new() };
+        let drives = vec![DriveAtHand { drive: DRIVE, has_changer: true }];
+        scene.happens(Event::Started { drives });
+        let slot = |n: usize| Element::Slot(u16::try_from(n).unwrap() + 1);
+        let mut elements = vec![(Element::Drive(DRIVE), Content::Empty)];
+        elements.extend(tags.into_iter().enumerate().map(|(n, tag)| (slot(n), Content::Tag(tag))));
+        elements.push((Element::Slot(99), Content::Empty));
+        scene.happens(Event::Library(elements));
+        scene
+    }
+
+    fn happens(&mut self, event: Event) -> Vec<Action> {
+        let actions = step(&mut self.state, self.now, event);
+        for action in &actions {
+            if let Action::Drive { errand, what, .. } = action
+                && !matches!(what, Errand::Join { .. })
+            {
+                self.errand = *errand;
+            }
+        }
+        self.seen.extend(actions.clone());
+        actions
+    }
+
+    fn says(&mut self, said: Said) -> Vec<Action> {
+        self.happens(Event::Drive { drive: DRIVE, errand: self.errand, said })
+    }
+
+    fn orders(&mut self, by: Caller, order: Order) -> Reply {
+        let actions = self.happens(Event::Asked { call: CallId(7), by, order });
+        let reply = actions.into_iter().find_map(|action| match action {
+            Action::Answer { reply, .. } => Some(reply),
+            _ => None,
+        });
+        reply.unwrap()
+    }
+
+    /// A backup whose client is here.
+    fn backup(&mut self, stream: u128) -> JobId {
+        let stream = StreamId(Uuid::from_u128(stream));
+        let (name, pool) = ("home".to_owned(), "p".to_owned());
+        let order = Order::Backup { name, incremental: true, pool, stream, priority: 0 };
+        let Reply::Backup { job, .. } = self.orders(client(), order) else { panic!("refused") };
+        let side = ClientSide::Came { stream, from: 0 };
+        self.happens(Event::Client { job, side });
+        job
+    }
+
+    /// What the drive was sent for last.
+    fn sent(&self) -> Option<&Errand> {
+        self.seen.iter().rev().find_map(|action| match action {
+            Action::Drive { what, .. } => Some(what),
+            _ => None,
+        })
+    }
+
+    /// The cartridge that is fetched.
+    fn fetched(&self) -> Option<&str> {
+        match self.sent() {
+            Some(Errand::Mount { tag, .. }) => tag.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn job(&self, id: JobId) -> &JobState {
+        &self.state.job(id).unwrap().state
+    }
+
+    fn medium(&self, tag: &str) -> &Medium {
+        &self.state.records.media[tag]
+    }
+
+    fn is_asked(&self, words: &str) -> bool {
+        self.state.requests.values().any(|request| request.words.contains(words))
+    }
+
+    fn was_alarmed(&self, words: &str) -> bool {
+        self.seen.iter().any(|action| {
+            matches!(action, Action::Notify { grade: tapioca::authority::Grade::Alarm, words: w }
+                if w.contains(words))
+        })
+    }
+
+    fn confirm(&mut self, job: JobId, from: u64, to: u64, tag: &str) -> Vec<Action> {
+        let volume = self.medium(tag).volume;
+        let medium = tag.to_owned();
+        let kept = vec![Kept { copy: 0, from, to, medium, volume, block: 50, stride: 100 }];
+        self.says(Said::Synced { job, from, to, kept, valid_to: 90, entries: 3 })
+    }
+}
+
+#[test]
+fn the_last_of_a_set_comes_before_blanks_and_blanks_before_what_expired() {
+    let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
+    let (old, mut old_set) = volume("OLD", 2, MediumState::Full, NOW - 9);
+    let (older, mut older_set) = volume("OLDER", 3, MediumState::Full, NOW - 10);
+    (old_set.closed, older_set.closed) = (true, true);
+    let blank = medium("BLANK", MediumState::Blank);
+    let media = [old, older, blank, open];
+    let sets = [old_set, older_set, set];
+    for (n, expected) in [(4, "OPEN"), (3, "BLANK"), (2, "OLDER"), (1, "OLD")] {
+        let media: Vec<Medium> = match n {
+            1 => media[..1].to_vec(),
+            n => media[..n].to_vec(),
+        };
+        let mut scene = Scene::new(media, sets.to_vec());
+        scene.backup(5);
+        assert_eq!(scene.fetched(), Some(expected), "of {n}");
+    }
+}
+
+#[test]
+fn what_must_not_be_written_is_not_and_a_person_is_asked() {
+    let states = [
+        MediumState::Foreign("tar".into()),
+        MediumState::Damaged("torn".into()),
+        MediumState::ReadOnly("old".into()),
+        MediumState::Full,
+    ];
+    for state in states {
+        let (full, mut set) = volume("T1", 1, state.clone(), NOW + DAY);
+        set.closed = true;
+        let mut scene = Scene::new(vec![full], vec![set]);
+        let job = scene.backup(5);
+        assert_eq!(scene.sent(), None, "{state:?}");
+        assert!(scene.is_asked("that p can be written on"));
+        assert_eq!(*scene.job(job), JobState::Queued, "it waits, and does not fail");
+    }
+    let blank = Medium { write_protected: true, ..medium("T1", MediumState::Blank) };
+    let mut scene = Scene::new(vec![blank], vec![]);
+    scene.backup(5);
+    assert_eq!(scene.sent(), None);
+}
+
+#[test]
+fn a_client_is_told_only_behind_the_commit() {
+    let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
+    let mut scene = Scene::new(vec![open.clone()], vec![set]);
+    let job = scene.backup(5);
+    scene.says(Said::Mounted(found(&open, 50)));
+    assert_eq!(*scene.job(job), JobState::Running);
+    let actions = scene.confirm(job, 0, 1000, "OPEN");
+    assert!(matches!(actions[0], Action::Record(_)), "{actions:?}");
+    assert!(matches!(actions[1], Action::Confirm { to: 1000, .. }));
+    assert_eq!(scene.medium("OPEN").valid_to, 90);
+    assert!(scene.medium("OPEN").expires_s >= Some(NOW + 30 * DAY));
+    // Twice is once.
+    assert!(scene.confirm(job, 0, 1000, "OPEN").is_empty());
+    scene.says(Said::JobEnded { job, how: Ending::Whole { bytes: 1000, left_out: 0 } });
+    assert_eq!(*scene.job(job), JobState::Done);
+    let next = scene.backup(6);
+    let work = &scene.state.job(next).unwrap().work;
+    assert!(format!("{work:?}").contains(&format!("{:?}", Level::Since(job))));
+}
+
+#[test]
+fn a_stream_that_is_not_all_recorded_is_not_done() {
+    let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
+    let mut scene = Scene::new(vec![open.clone()], vec![set]);
+    let job = scene.backup(5);
+    scene.says(Said::Mounted(found(&open, 50)));
+    scene.confirm(job, 0, 1000, "OPEN");
+    scene.says(Said::JobEnded { job, how: Ending::Whole { bytes: 1001, left_out: 0 } });
+    assert!(matches!(scene.job(job), JobState::Interrupted(_)));
+    let reply = scene.orders(client(), Order::Resume { job });
+    assert!(matches!(reply, Reply::Backup { recorded: 1000, over: false, .. }), "{reply:?}");
+}
+
+#[test]
+fn a_tape_that_is_behind_is_damaged_and_never_written() {
+    let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
+    let mut scene = Scene::new(vec![open.clone()], vec![set]);
+    scene.backup(5);
+    let actions = scene.says(Said::Mounted(found(&open, 49)));
+    assert!(matches!(scene.medium("OPEN").state, MediumState::Damaged(_)));
+    assert!(scene.was_alarmed("OPEN"));
+    assert!(!actions.iter().any(|a| matches!(a, Action::Drive { what: Errand::Begin { .. }, .. })));
+}
+
+#[test]
+fn a_tape_that_is_ahead_is_adopted() {
+    let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
+    let mut scene = Scene::new(vec![open.clone()], vec![set]);
+    scene.backup(5);
+    scene.says(Said::Mounted(found(&open, 60)));
+    assert_eq!(scene.medium("OPEN").valid_to, 60);
+    assert!(
+        scene.seen.iter().any(|action| matches!(
+            action,
+            Action::Drive { what: Errand::Begin { end: 60, .. }, .. }
+        ))
+    );
+}
+
+#[test]
+fn somebody_else_under_our_barcode_is_not_touched() {
+    let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
+    let (other, _) = volume("OPEN", 2, MediumState::Appendable, NOW + DAY);
+    let strangers = [found(&other, 50), Found::Foreign("tar".into())];
+    for stranger in strangers {
+        let mut scene = Scene::new(vec![open.clone()], vec![set.clone()]);
+        scene.backup(5);
+        scene.says(Said::Mounted(stranger));
+        assert!(scene.is_asked("find the right one"));
+        assert_eq!(scene.medium("OPEN").state, MediumState::Appendable, "ours is not lost");
+        assert!(matches!(scene.sent(), Some(Errand::Mount { .. })), "{:?}", scene.sent());
+    }
+}
+
+#[test]
+fn to_destroy_takes_two_people_and_a_day() {
+    let (full, set) = volume("T1", 1, MediumState::Full, NOW + DAY * 9);
+    let mut scene = Scene::new(vec![full], vec![set]);
+    let eve = || caller("eve", &[Right::Erase]);
+    let Reply::Wish { number, not_before_s } =
+        scene.orders(eve(), Order::Wish { tag: "T1".into() })
+    else {
+        panic!("no wish")
+    };
+    assert_eq!(not_before_s, NOW + DAY);
+    let alone = scene.orders(eve(), Order::Agree { wish: number });
+    assert!(matches!(alone, Reply::Refused { .. }));
+    let powerless = scene.orders(client(), Order::Agree { wish: number });
+    assert!(matches!(powerless, Reply::Refused { .. }));
+    let reply = scene.orders(caller("eli", &[Right::Erase]), Order::Agree { wish: number });
+    assert_eq!(reply, Reply::Done);
+    for _ in 0..23 {
+        scene.now += 3500;
+        scene.happens(Event::Tick);
+    }
+    assert_eq!(scene.fetched(), None, "the day has not passed");
+    for _ in 0..2 {
+        scene.now += 3500;
+        scene.happens(Event::Tick);
+    }
+    assert_eq!(scene.fetched(), Some("T1"));
+}
+
+#[test]
+fn no_ticket_both_backs_up_and_erases() {
+    let mut scene = Scene::new(vec![], vec![]);
+    let rights: BTreeSet<Right> = [Right::BackUp, Right::Erase].into();
+    let user = User {
+        name: "ada".into(),
+        credential: tapioca::catalogue::record::Credential::Machine,
+        rights: rights.clone(),
+        machines: BTreeSet::new(),
+        disabled: false,
+    };
+    let admin = caller("root", &[Right::Administer]);
+    assert_eq!(scene.orders(admin, Order::PutUser(user)), Reply::Done);
+    for (rights, is_good) in [(rights, false), ([Right::BackUp].into(), true)] {
+        let ticket = Ticket {
+            id: [1; 16],
+            hash: [2; 32],
+            user: "ada".into(),
+            machine: "ada".into(),
+            rights,
+            created_s: NOW,
+            expires_s: None,
+        };
+        let reply = scene.orders(caller("ada", &[]), Order::PutTicket(ticket));
+        assert_eq!(reply == Reply::Done, is_good, "{reply:?}");
+    }
+}
+
+#[test]
+fn an_order_takes_its_right() {
+    let mut scene = Scene::new(vec![medium("T1", MediumState::Blank)], vec![]);
+    let orders = [
+        Order::Identify { tag: "T1".into() },
+        Order::Wish { tag: "T1".into() },
+        Order::TrustClock,
+        Order::DropPool { name: "p".into() },
+        Order::Release { tag: "T1".into() },
+    ];
+    for order in orders {
+        let reply = scene.orders(client(), order.clone());
+        assert!(matches!(reply, Reply::Refused { .. }), "{order:?}");
+    }
+    let elsewhere =
+        Order::Restore { of: vec![JobId(1)], only: vec![], to: "bob".into(), priority: 0 };
+    assert!(matches!(scene.orders(client(), elsewhere), Reply::Refused { .. }));
+}
+
+#[test]
+fn a_jump_of_the_clock_makes_nothing_old() {
+    let (full, mut set) = volume("T1", 1, MediumState::Full, NOW + DAY);
+    set.closed = true;
+    let mut scene = Scene::new(vec![full], vec![set]);
+    scene.backup(5);
+    scene.now += 30 * DAY;
+    scene.happens(Event::Tick);
+    assert_eq!(scene.sent(), None);
+    assert!(scene.is_asked("is it right"));
+    scene.orders(caller("root", &[Right::Administer]), Order::TrustClock);
+    scene.happens(Event::Tick);
+    assert_eq!(scene.fetched(), Some("T1"));
+}
+
+#[test]
+fn a_full_medium_is_followed_by_the_next_of_its_set() {
+    let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
+    let blank = medium("BLANK", MediumState::Blank);
+    let mut scene = Scene::new(vec![open.clone(), blank], vec![set.clone()]);
+    let job = scene.backup(5);
+    scene.says(Said::Mounted(found(&open, 50)));
+    scene.confirm(job, 0, 1000, "OPEN");
+    scene.says(Said::NeedsMedium { fault: None });
+    assert_eq!(scene.medium("OPEN").state, MediumState::Full);
+    assert_eq!(scene.fetched(), Some("BLANK"));
+    scene.says(Said::Mounted(Found::Blank { write_protected: false, worm: false }));
+    let Some(Errand::Label { set: Some(of), number: 2, over: None, .. }) = scene.sent() else {
+        panic!("{:?}", scene.sent())
+    };
+    assert_eq!(*of, set.id);
+}
+
+#[test]
+fn a_machine_over_its_quota_gives_no_more() {
+    let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
+    let mut scene = Scene::new(vec![open.clone()], vec![set]);
+    let machine =
+        Machine { name: "ada".into(), address: None, quota_bytes: Some(900), jobs_max: 9 };
+    scene.orders(caller("root", &[Right::Administer]), Order::PutMachine(machine));
+    let job = scene.backup(5);
+    scene.says(Said::Mounted(found(&open, 50)));
+    let actions = scene.confirm(job, 0, 1000, "OPEN");
+    assert!(actions.iter().any(|a| matches!(a, Action::EndStream { cut: Some(_), .. })));
+    let stream = StreamId(Uuid::from_u128(9));
+    let (name, pool) = ("home".to_owned(), "p".to_owned());
+    let order = Order::Backup { name, incremental: true, pool, stream, priority: 0 };
+    assert!(matches!(scene.orders(client(), order), Reply::Refused { .. }));
+}
