@@ -47,8 +47,8 @@ fn copy_program(rig: &Box, name: &str) {
     std::fs::copy(EXE, rig.at(&format!("{name}-plumber/gluepot/tapioca"))).unwrap();
 }
 
-#[test]
-fn a_day() {
+/// A box with two machines and alice; one machine can be asked.
+fn morning() -> Box {
     let mut rig = Box::in_a_network();
     rig.library("--drives 2 --slots 12 --media 10 --capacity 24MiB");
     rig.start();
@@ -63,7 +63,30 @@ fn a_day() {
     let pot = gluepot(&rig, "web");
     rig.netplumber("web", &pot);
     copy_program(&rig, "web");
+    rig
+}
 
+/// The catalogue is lost; of the last copy of its records people and retention come back, of the media the rest.
+fn lose_the_catalogue(rig: &mut Box) {
+    rig.stop();
+    let run = |words: &str| {
+        let done = Command::new(EXE).args(words.split(' ')).current_dir(&rig.dir).output().unwrap();
+        assert!(done.status.success(), "{words}: {done:?}");
+    };
+    run("catalogue export --records-only --to records state/catalogue.redb");
+    for name in ["catalogue.redb", "catalogue.redb.last"] {
+        std::fs::remove_file(rig.at(&format!("state/{name}"))).unwrap();
+    }
+    run(
+        "catalogue rebuild --drive virtual:state/library#drive0 --changer virtual:state/library#changer --to state/catalogue.redb --records records",
+    );
+    run("catalogue check state/catalogue.redb");
+    rig.start();
+}
+
+#[test]
+fn a_day() {
+    let mut rig = morning();
     // One pushes, the other is asked, at once.
     rig.ok("schedule put nightly --when @yearly --machine web --backup all .");
     let push = rig.begin_on("db", "backup --name all -C db-tree .");
@@ -115,21 +138,7 @@ fn a_day() {
     };
     restores(&rig, "before");
 
-    // The catalogue is lost; of the last copy of its records people and retention come back, of the media the rest.
-    rig.stop();
-    let run = |words: &str| {
-        let done = Command::new(EXE).args(words.split(' ')).current_dir(&rig.dir).output().unwrap();
-        assert!(done.status.success(), "{words}: {done:?}");
-    };
-    run("catalogue export --records-only --to records state/catalogue.redb");
-    for name in ["catalogue.redb", "catalogue.redb.last"] {
-        std::fs::remove_file(rig.at(&format!("state/{name}"))).unwrap();
-    }
-    run(
-        "catalogue rebuild --drive virtual:state/library#drive0 --changer virtual:state/library#changer --to state/catalogue.redb --records records",
-    );
-    run("catalogue check state/catalogue.redb");
-    rig.start();
+    lose_the_catalogue(&mut rig);
     restores(&rig, "after");
     let status = rig.ok("status");
     assert!(!status.contains("ALARM"), "{status}\n{}", rig.log());

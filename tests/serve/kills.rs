@@ -66,14 +66,30 @@ fn killed_again_and_again_it_keeps_what_it_acknowledged() {
         acknowledged.len(),
         4 * kills
     );
-    // Every one that was acknowledged comes back.
-    for ((nth, round), seed) in &acknowledged {
+    everything_is_there(&rig, &acknowledged);
+    nothing_stays_behind(rig);
+}
+
+/// Waits until the service answers again.
+fn back_again(rig: &Box) {
+    let deadline = Instant::now() + PATIENCE;
+    while !rig.console("status").status.success() {
+        assert!(Instant::now() < deadline, "it does not come back: {}", rig.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn everything_is_there(rig: &Box, acknowledged: &BTreeMap<(usize, u64), u64>) {
+    for ((nth, round), seed) in acknowledged {
         let name = MACHINES[*nth];
         rig.on_ok(name, &format!("restore --name r{round} --to {name}-back-{round}"));
         let back = std::fs::read(rig.at(&format!("{name}-back-{round}/data"))).unwrap();
         assert!(back == noise(*seed, back.len()), "{name} {round}");
     }
-    // Nothing stands in the way of the next one, and nothing is left of those that were cut.
+}
+
+/// Nothing stands in the way of the next backup, and nothing is left of those that were cut.
+fn nothing_stays_behind(mut rig: Box) {
     for name in MACHINES {
         rig.on_ok(name, &format!("backup --name last -C {name}-tree ."));
     }
@@ -89,15 +105,6 @@ fn killed_again_and_again_it_keeps_what_it_acknowledged() {
             return;
         }
         assert!(Instant::now() < deadline, "left behind: {left:?}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// Waits until the service answers again.
-fn back_again(rig: &Box) {
-    let deadline = Instant::now() + PATIENCE;
-    while !rig.console("status").status.success() {
-        assert!(Instant::now() < deadline, "it does not come back: {}", rig.log());
         std::thread::sleep(Duration::from_millis(50));
     }
 }

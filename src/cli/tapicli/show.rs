@@ -268,6 +268,12 @@ fn more_lists(reply: Reply) -> Result<(), Fault> {
             }
             table(&shown)
         }
+        other => last_lists(other),
+    }
+}
+
+fn last_lists(reply: Reply) -> Result<(), Fault> {
+    match reply {
         Reply::Tickets(tickets) => {
             let mut shown = Table::new(&["TICKET", "USER", "MACHINE", "SINCE", "UNTIL"], &[]);
             for ticket in tickets.items {

@@ -72,6 +72,34 @@ impl Talk {
             }
             Command::Verify { of, .. } => self.order(caller, Order::Verify { of }),
             Command::Copy { of, pool } => self.order(caller, Order::Copy { of, pool }),
+            Command::List { .. }
+            | Command::Find { .. }
+            | Command::Versions { .. }
+            | Command::FileList { .. }
+            | Command::RestorePlan(_) => self.browse(caller, command),
+            Command::CatalogueCheck => self.check_catalogue(),
+            Command::CatalogueExport => refused(
+                Why::Conflict,
+                "the catalogue is exported on the appliance: tapioca catalogue export",
+            ),
+            Command::Notifications | Command::NotificationsPut { .. } => refused(
+                Why::Conflict,
+                "whom to tell what stands in the appliance's configuration (mail, webhook)",
+            ),
+            // What the door answers itself, or never passes on.
+            Command::Version
+            | Command::Login { .. }
+            | Command::Logout
+            | Command::WhoAmI
+            | Command::Password { .. }
+            | Command::Events(_) => refused(Why::Failed, "a command that should not come here"),
+            other => self.keep_books(caller, other),
+        }
+    }
+
+    /// Carries out what changes who and what is known; the rest is only looked at.
+    fn keep_books(&self, caller: &rights::Caller, command: Command) -> Reply {
+        match command {
             Command::PoolPut(pool) => self.order(caller, Order::PutPool(pool)),
             Command::PoolDrop { name } => self.order(caller, Order::DropPool { name }),
             Command::SchedulePut(schedule) => self.put_schedule(caller, schedule),
@@ -96,27 +124,6 @@ impl Talk {
                 send(&self.happen, answer);
                 Reply::Done
             }
-            Command::List { .. }
-            | Command::Find { .. }
-            | Command::Versions { .. }
-            | Command::FileList { .. }
-            | Command::RestorePlan(_) => self.browse(caller, command),
-            Command::CatalogueCheck => self.check_catalogue(),
-            Command::CatalogueExport => refused(
-                Why::Conflict,
-                "the catalogue is exported on the appliance: tapioca catalogue export",
-            ),
-            Command::Notifications | Command::NotificationsPut { .. } => refused(
-                Why::Conflict,
-                "whom to tell what stands in the appliance's configuration (mail, webhook)",
-            ),
-            // What the door answers itself, or never passes on.
-            Command::Version
-            | Command::Login { .. }
-            | Command::Logout
-            | Command::WhoAmI
-            | Command::Password { .. }
-            | Command::Events(_) => refused(Why::Failed, "a command that should not come here"),
             look => self.show(caller, look),
         }
     }

@@ -116,6 +116,16 @@ fn show(view: &View<'_>, caller: &rights::Caller, command: Command) -> Reply {
             Reply::Sets(paged(sets.into_iter(), &page))
         }
         Command::Forecast { .. } => Reply::Forecast(forecast(view.state)),
+        Command::Health => Reply::Health(health(view)),
+        Command::Metrics => Reply::Metrics(metrics(view)),
+        other => show_books(view, caller, other),
+    }
+}
+
+/// Schedules, people, machines, tickets, wishes and requests.
+fn show_books(view: &View<'_>, caller: &rights::Caller, command: Command) -> Reply {
+    let records = &view.state.records;
+    match command {
         Command::Schedules { page } => {
             let schedules = records.schedules.values().map(|schedule| {
                 let next = When::parse(&schedule.when)
@@ -170,8 +180,6 @@ fn show(view: &View<'_>, caller: &rights::Caller, command: Command) -> Reply {
             });
             Reply::Requests(paged(requests, &page))
         }
-        Command::Health => Reply::Health(health(view)),
-        Command::Metrics => Reply::Metrics(metrics(view)),
         _ => refused(Why::Failed, "that is nothing to look at"),
     }
 }
