@@ -48,9 +48,7 @@ impl Step<'_> {
 
     fn agree_blank(&mut self, medium: &Medium, write_protected: bool, worm: bool) -> Is {
         if holds_data(medium) {
-            let why = "it is blank, and held data";
-            self.behind(medium, 0, why);
-            return Is::Other;
+            return self.stranger(&medium.tag, "blank");
         }
         let keeps_state =
             matches!(medium.state, MediumState::ReadOnly(_) | MediumState::Damaged(_));
