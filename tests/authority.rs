@@ -299,7 +299,8 @@ fn a_tape_that_is_ahead_is_adopted() {
 fn somebody_else_under_our_barcode_is_not_touched() {
     let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
     let (other, _) = volume("OPEN", 2, MediumState::Appendable, NOW + DAY);
-    let strangers = [found(&other, 50), Found::Foreign("tar".into())];
+    let blank = Found::Blank { write_protected: false, worm: false };
+    let strangers = [found(&other, 50), Found::Foreign("tar".into()), blank];
     for stranger in strangers {
         let mut scene = Scene::new(vec![open.clone()], vec![set.clone()]);
         scene.backup(5);

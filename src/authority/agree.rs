@@ -48,9 +48,7 @@ impl Step<'_> {
 
     fn agree_blank(&mut self, medium: &Medium, write_protected: bool, worm: bool) -> Is {
         if holds_data(medium) {
-            let why = "it is blank, and held data";
-            self.behind(medium, 0, why);
-            return Is::Other;
+            return self.stranger(&medium.tag, "blank");
         }
         let keeps_state =
             matches!(medium.state, MediumState::ReadOnly(_) | MediumState::Damaged(_));
@@ -129,7 +127,8 @@ impl Step<'_> {
     fn adopt_piece(&mut self, tag: &str, ahead: &Ahead) {
         let jobs = self.state.records.jobs.values();
         let mut of_stream = jobs.filter(|job| stream_of(job) == Some(ahead.stream));
-        let Some(job) = of_stream.find(|job| can_go_on(job)) else { return };
+        let is_it = |job: &&Job| can_go_on(job) && self.state.has_all(job);
+        let Some(job) = of_stream.find(is_it) else { return };
         let (id, recorded) = (job.id, job.recorded);
         if ahead.from <= recorded && recorded < ahead.to {
             self.keep(id, tag, &ahead.kept, ahead.to);

@@ -137,12 +137,7 @@ impl Step<'_> {
 
     fn is_it_lost(&mut self, id: JobId, tag: &str, who: &str) {
         let Some(job) = self.state.job(id) else { return };
-        let is_good = |run: &&Kept| {
-            let medium = self.state.records.media.get(&run.medium);
-            medium.is_some_and(|m| !matches!(m.state, MediumState::Damaged(_)))
-        };
-        let runs: Vec<&Kept> = job.kept.iter().filter(is_good).collect();
-        let is_whole = super::agree::covers(&runs, job.recorded);
+        let is_whole = self.state.has_all(job);
         if !is_whole && super::agree::keeps_bytes(job) {
             let why = format!("{tag} was erased by {who}");
             let was_open = !job.state.is_over();

@@ -15,7 +15,8 @@ use super::people::Need;
 use super::state::State;
 use super::step::Step;
 use crate::catalogue::record::{
-    JobId, JobState, Kept, Level, Medium, MediumState, NewSet, Pool, Record, Seconds, Set, Work,
+    Job, JobId, JobState, Kept, Level, Medium, MediumState, NewSet, Pool, Record, Seconds, Set,
+    Work,
 };
 
 /// What to write on.
@@ -41,12 +42,17 @@ impl Choice {
 impl State {
     /// Whether all that a job and those it builds on have recorded is still there.
     pub(super) fn is_chain_kept(&self, id: JobId) -> bool {
-        self.chain(id).into_iter().all(|id| {
-            let job = self.job(id);
-            job.is_some_and(|j| {
-                super::agree::covers(&j.kept.iter().collect::<Vec<_>>(), j.recorded)
-            })
-        })
+        self.chain(id).into_iter().all(|id| self.job(id).is_some_and(|job| self.has_all(job)))
+    }
+
+    /// Whether all that a job recorded is on media that are not damaged.
+    pub(super) fn has_all(&self, job: &Job) -> bool {
+        let is_good = |run: &&Kept| {
+            let medium = self.records.media.get(&run.medium);
+            medium.is_some_and(|m| !matches!(m.state, MediumState::Damaged(_)))
+        };
+        let runs: Vec<&Kept> = job.kept.iter().filter(is_good).collect();
+        super::agree::covers(&runs, job.recorded)
     }
 
     /// Whether nothing on it needs to be kept any more.

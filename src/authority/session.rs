@@ -9,7 +9,7 @@ use super::drives::{Is, Session};
 use super::event::{DriveId, Ending, ErrandId, Said};
 use super::step::Step;
 use super::{Action, Errand};
-use crate::catalogue::record::{Job, JobId, JobState, Kept, MediumState, NewSet, Record, Work};
+use crate::catalogue::record::{JobId, JobState, Kept, MediumState, NewSet, Record, Work};
 
 /// What a drive said to be confirmed.
 struct Synced {
@@ -198,9 +198,7 @@ impl Step<'_> {
         let Work::Backup { pool, .. } = &job.work else { return };
         let expires_s = Some(self.expiry(pool));
         for base in self.state.chain(id) {
-            let covered =
-                |j: &Job| super::agree::covers(&j.kept.iter().collect::<Vec<_>>(), j.recorded);
-            if self.state.job(base).is_some_and(covered) {
+            if self.state.job(base).is_some_and(|job| self.state.has_all(job)) {
                 self.change_job(base, |job| job.expires_s = job.expires_s.max(expires_s));
                 self.keep_media_of(base);
             }

@@ -326,12 +326,24 @@ impl World {
             .filter(|n| matches!(self.carts[*n].at, Some(Element::Slot(_))))
             .collect();
         let Some(cart) = self.dice.pick(&in_slot).copied() else { return };
+        if self.dice.permille(300) {
+            return self.exchange_barcodes(&in_slot, cart);
+        }
         let at = self.carts[cart].at.take();
         if self.dice.permille(500) {
             return;
         }
         let other = Cart { kind: Kind::Foreign, at, ..self.carts[cart].clone() };
         self.carts.push(other);
+    }
+
+    /// Somebody sticks two barcodes on the wrong cartridges.
+    fn exchange_barcodes(&mut self, of: &[usize], cart: usize) {
+        let Some(other) = self.dice.pick(of).copied() else { return };
+        if other != cart {
+            let barcode = self.carts[cart].barcode.take();
+            self.carts[cart].barcode = std::mem::replace(&mut self.carts[other].barcode, barcode);
+        }
     }
 
     fn scratch(&mut self) {
