@@ -122,10 +122,7 @@ impl Events {
 
     /// A line.
     pub fn tell(&mut self, job: Option<JobId>, grade: Grade, line: &str) {
-        match job {
-            Some(job) => tracing::info!(%job, "{line}"),
-            None => tracing::info!("{line}"),
-        }
+        tracing::info!("{line}");
         if let Some(job) = job {
             let lines = self.of_jobs.entry(job).or_default();
             lines.push_back(line.to_owned());

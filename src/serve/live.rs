@@ -108,6 +108,11 @@ impl Live {
         tell(&socket, verdict);
     }
 
+    /// The stream comes from this host itself.
+    pub fn gives(&mut self, pipe: PipeReader) {
+        self.between = Some(pipe);
+    }
+
     /// What the client gives, or what another drive reads. Once.
     pub fn incoming(&mut self) -> Option<PipeReader> {
         self.between.take().or_else(|| self.visitor.as_mut()?.stdin.take())

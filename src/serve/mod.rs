@@ -11,6 +11,7 @@ pub mod live;
 pub mod metrics;
 pub mod notify;
 pub mod outgo;
+pub mod own;
 pub mod plan;
 pub mod pull;
 pub mod report;

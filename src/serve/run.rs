@@ -25,12 +25,13 @@ use super::talk::{Talk, USUAL_POOL};
 use super::visitors;
 use super::world::World;
 use crate::authority::state::{Settings, State};
-use crate::catalogue::record::{Change, JobId, NewSet, Pool, Record, Seconds};
+use crate::catalogue::record::{Change, JobId, Machine, NewSet, Pool, Record, Seconds};
 use crate::catalogue::{Catalogue, Commit, Keeper};
 use crate::library::{Scribe, SyncEvery};
 use crate::plumb::visit::Visit;
 use crate::stream::{Blame, Fault};
 use crate::tapicom::ask::ByPlumb;
+use crate::tapicom::door::CONSOLE;
 
 /// Streams' bytes that wait for their turn on one drive.
 const WAITING_BYTES: usize = 128 << 20;
@@ -113,20 +114,29 @@ fn open_catalogue(path: &Path) -> Result<Catalogue, Fault> {
     }
 }
 
-/// A catalogue in which nothing is yet gets the pool that backups go to unless another is named.
+/// What every catalogue has: the pool that backups go to unless another is named, and the box itself, whose
+/// records are kept as well.
 fn begin_catalogue(catalogue: &mut Catalogue) -> Result<(), Fault> {
-    let has_pool = catalogue.load()?.iter().any(|record| matches!(record, Record::Pool(_)));
-    if has_pool {
+    let records = catalogue.load()?;
+    let mut new = Vec::new();
+    if !records.iter().any(|record| matches!(record, Record::Pool(_))) {
+        new.push(Record::Pool(Pool {
+            name: USUAL_POOL.into(),
+            retention_s: RETENTION_S,
+            new_set: NewSet::Never,
+            takes_blank: true,
+            copy_to: None,
+        }));
+    }
+    let is_own = |record: &Record| matches!(record, Record::Machine(m) if m.name == CONSOLE);
+    if !records.iter().any(is_own) {
+        let (name, address, quota_bytes) = (CONSOLE.into(), None, None);
+        new.push(Record::Machine(Machine { name, address, quota_bytes, jobs_max: 1 }));
+    }
+    if new.is_empty() {
         return Ok(());
     }
-    let pool = Pool {
-        name: USUAL_POOL.into(),
-        retention_s: RETENTION_S,
-        new_set: NewSet::Never,
-        takes_blank: true,
-        copy_to: None,
-    };
-    let changes = vec![Change::Put(Box::new(Record::Pool(pool)))];
+    let changes = new.into_iter().map(|record| Change::Put(Box::new(record))).collect();
     catalogue.commit(Commit { changes, ..Commit::default() })
 }
 
@@ -178,6 +188,7 @@ pub fn run(config: Config, given: Given) -> Result<(), Fault> {
             bytes: config.limits.sync_memory_mib << 20,
             time: Duration::from_secs(config.limits.sync_s),
         },
+        records_copy_s: i64::try_from(config.limits.records_copy_s).unwrap_or(i64::MAX),
     };
     let pull = Pull { home: places.identities.clone(), dead_after: Duration::from_secs(45) };
     let (happen, happenings) = unbounded_channel();

@@ -136,3 +136,46 @@ fn a_second_copy_is_made_and_used_when_the_first_is_lost() {
         std::fs::read(rig.at("tree/data")).unwrap() == std::fs::read(rig.at("back/data")).unwrap()
     );
 }
+
+#[test]
+fn the_records_are_on_tape_too() {
+    let mut rig = Box::new();
+    rig.library("--drives 1 --slots 8 --media 6 --capacity 64MiB");
+    std::fs::write(rig.at("serve.toml"), "[limits]\nrecords_copy_s = 1\n").unwrap();
+    rig.start();
+    rig.first_steps();
+    rig.enrol("web");
+    rig.login_ok("web", "admin");
+    file(&rig, "tree/data", 1, 10_000);
+    rig.on_ok("web", "backup --name all -C tree .");
+    let deadline = std::time::Instant::now() + super::rig::PATIENCE;
+    let copied = loop {
+        let copied = rig.jobs().into_iter().find(|job| job["machine"] == "console");
+        if let Some(copied) = copied.filter(|job| job["state"] == "Done") {
+            break copied;
+        }
+        assert!(std::time::Instant::now() < deadline, "{}", rig.log());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    };
+    // It is not made again as long as nothing else is.
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    let of_it = rig.jobs().into_iter().filter(|job| job["machine"] == "console").count();
+    assert_eq!(of_it, 1);
+    rig.stop();
+    let stream = copied["work"]["Backup"]["stream"].as_str().unwrap().to_owned();
+    let script = format!(
+        "$t src_tape --drive virtual:state/library#drive0 --stream {stream} | $t sink_stdout >records && grep -q admin records && \
+         mv state/catalogue.redb lost && rm state/catalogue.redb.last && \
+         $t catalogue rebuild --drive virtual:state/library#drive0 --changer virtual:state/library#changer --to state/catalogue.redb --records records"
+    );
+    let done = std::process::Command::new("bash")
+        .args(["-e", "-o", "pipefail", "-c", &script])
+        .env("t", super::rig::EXE)
+        .current_dir(rig.dir.path())
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+    rig.start();
+    rig.on_ok("web", "restore --name all --to back");
+    assert!(rig.ok("user list").contains("admin"));
+}

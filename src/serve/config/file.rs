@@ -40,6 +40,7 @@ struct LimitsFile {
     streams_per_drive: Option<Spanned<i64>>,
     sync_memory_mib: Option<Spanned<i64>>,
     sync_s: Option<Spanned<i64>>,
+    records_copy_s: Option<Spanned<i64>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -161,6 +162,9 @@ impl Place<'_> {
                 .number(file.sync_memory_mib, 16, 65536)?
                 .unwrap_or(default.sync_memory_mib),
             sync_s: self.number(file.sync_s, 1, 3600)?.unwrap_or(default.sync_s),
+            records_copy_s: self
+                .number(file.records_copy_s, 0, 31_536_000)?
+                .unwrap_or(default.records_copy_s),
         })
     }
 

@@ -67,6 +67,8 @@ pub struct Limits {
     pub sync_memory_mib: u64,
     /// How long a byte waits for being made durable, seconds.
     pub sync_s: u64,
+    /// How often the records are copied to tape, seconds; 0: never.
+    pub records_copy_s: u64,
 }
 
 /// How a connection to the mail server is protected.
@@ -123,7 +125,7 @@ pub struct Webhook {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { streams_per_drive: 8, sync_memory_mib: 512, sync_s: 60 }
+        Limits { streams_per_drive: 8, sync_memory_mib: 512, sync_s: 60, records_copy_s: 86_400 }
     }
 }
 

@@ -45,7 +45,7 @@ impl Shell {
     ) -> Result<(), Fault> {
         let happen = self.happen.clone();
         let tell = Arc::new(move |told| send(&happen, Happening::Told(drive, id, told)));
-        let Limits { room, sync } = self.limits;
+        let Limits { room, sync, .. } = self.limits;
         let seat = self.seats.get_mut(&drive).ok_or_else(no_drive)?;
         (seat.session, seat.streams) = (id, BTreeMap::new());
         seat.gate = Some(seat.owner.begin(id, wanted, sync, room, tell));

@@ -31,7 +31,9 @@ use crate::serve::due::Told as Due;
 use crate::serve::events::Events;
 use crate::serve::ingest::CameIn;
 use crate::serve::live::Live;
+use crate::serve::own;
 use crate::serve::pull::Pull;
+use crate::serve::report::job_span;
 use crate::serve::robot::Arm;
 use crate::serve::session::{Gate, Room, Told};
 use crate::serve::world::World;
@@ -96,6 +98,8 @@ pub struct Limits {
     pub room: Room,
     /// When they sync.
     pub sync: SyncEvery,
+    /// How often the records are copied to tape, seconds; 0: never.
+    pub records_copy_s: Seconds,
 }
 
 /// A drive and what goes on there.
@@ -282,7 +286,11 @@ impl Shell {
             }
             Action::Ask { request, words } => self.events.ask(request, &words),
             Action::Withdraw(request) => self.events.withdraw(request),
-            Action::Tell { job, line } => self.events.tell(job, Grade::Note, &line),
+            Action::Tell { job, line } => {
+                let span = job.and_then(|job| self.state.job(job)).map(job_span);
+                let _in_job = span.as_ref().map(tracing::Span::enter);
+                self.events.tell(job, Grade::Note, &line);
+            }
             Action::Notify { grade, words } => self.events.notify(grade, &words),
         }
         Ok(())
@@ -353,6 +361,9 @@ impl Shell {
         for schedule in due {
             let stream = StreamId(uuid::Uuid::new_v4());
             self.event(Event::Due { schedule, stream })?;
+        }
+        if own::is_due(&self.state, (self.since_s, now_s()), self.limits.records_copy_s) {
+            self.copy_records()?;
         }
         self.event(Event::Tick)
     }

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::{Happening, Seat, Shell, send};
+use super::{Happening, Seat, Shell, now_s, send};
+use crate::authority::action::Reply;
 use crate::authority::event::{ClientSide, DriveId, Ending, ErrandId, Event, Said};
-use crate::catalogue::record::{JobId, Kept, Work};
+use crate::authority::order::{Caller, Order};
+use crate::catalogue::record::{JobId, Kept, Right, Work};
 use crate::catalogue::run::NewRun;
 use crate::plumb::berths::Filler;
 use crate::plumb::visit::Visit;
 use crate::serve::ingest::CameIn;
 use crate::serve::live::Live;
+use crate::serve::own;
 use crate::serve::session::Told;
+use crate::serve::talk::USUAL_POOL;
 use crate::stream::{Blame, Fault, Receipt, StreamId};
+use crate::tapicom::door::CONSOLE;
 
 impl Shell {
     pub(super) fn client_comes(&mut self, job: JobId, visit: Visit) -> Result<(), Fault> {
@@ -162,5 +167,28 @@ impl Shell {
         self.event(Event::Drive { drive, errand, said: Said::JobEnded { job, how } })?;
         self.forget_if_over(job);
         Ok(())
+    }
+
+    /// A backup of the records, which the box gives itself.
+    pub(super) fn copy_records(&mut self) -> Result<(), Fault> {
+        let rights = [Right::Look, Right::BackUp].into();
+        let by = Caller { user: "tapioca".into(), machine: CONSOLE.into(), rights };
+        let stream = StreamId(uuid::Uuid::new_v4());
+        let (name, pool) = (own::NAME.to_owned(), USUAL_POOL.to_owned());
+        let order = Order::Backup { name, incremental: false, pool, stream, priority: 0 };
+        let (answer, answered) = std::sync::mpsc::channel();
+        self.ask(by, order, answer)?;
+        match answered.try_recv() {
+            Ok(Reply::Backup { job, .. }) => {
+                let pipe = own::stream(self.keeper.reader(), stream, now_s())?;
+                self.lives.entry(job).or_default().gives(pipe);
+                let side = ClientSide::Came { stream, from: 0 };
+                self.event(Event::Client { job, side })
+            }
+            other => {
+                tracing::warn!(?other, "the records are not copied");
+                Ok(())
+            }
+        }
     }
 }
