@@ -251,6 +251,9 @@ impl Step<'_> {
             (task, Said::Failed(why)) => self.errand_failed(id, task, &why),
             (Task::Mount { tag, from, put_back, job, .. }, Said::Mounted(found)) => {
                 self.has_moved(id, tag.as_deref(), from, put_back);
+                // An inventory meanwhile may have known better who is in the drive.
+                let in_bay = self.state.tag_in(Element::Drive(id)).map(str::to_owned);
+                let tag = if from.is_none() { in_bay.or(tag) } else { tag };
                 self.mounted(id, tag, &found, job);
             }
             (Task::Label { tag, pool, .. }, Said::Labelled(volume)) => {

@@ -72,7 +72,12 @@ impl Oracle {
             Said::Mounted(found) if is_pending => {
                 self.pending.remove(id);
                 drive.told = true;
-                return in_drive(carts, *id).filter(|_| matches!(found, Found::Ours(_)));
+                // Of one that is taken for somebody else, nothing is known.
+                let is_it = |n: &usize| match found {
+                    Found::Ours(volume) => carts[*n].barcode.as_ref() == Some(&volume.tag),
+                    _ => false,
+                };
+                return in_drive(carts, *id).filter(is_it);
             }
             Said::Failed(_) if is_pending => drive.told = false,
             Said::Changed | Said::Lost(_) => drive.told = false,
