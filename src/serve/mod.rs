@@ -17,6 +17,7 @@ pub mod pull;
 pub mod report;
 pub mod robot;
 pub mod run;
+pub mod scrub;
 pub mod session;
 pub mod shell;
 pub mod supervise;

@@ -188,7 +188,8 @@ pub fn run(config: Config, given: Given) -> Result<(), Fault> {
             bytes: config.limits.sync_memory_mib << 20,
             time: Duration::from_secs(config.limits.sync_s),
         },
-        records_copy_s: i64::try_from(config.limits.records_copy_s).unwrap_or(i64::MAX),
+        records_copy_s: seconds(config.limits.records_copy_s),
+        verify_after_s: seconds(config.limits.verify_after_s),
     };
     let pull = Pull { home: places.identities.clone(), dead_after: Duration::from_secs(45) };
     let (happen, happenings) = unbounded_channel();
@@ -221,6 +222,10 @@ pub fn run(config: Config, given: Given) -> Result<(), Fault> {
         tracing::error!("the catalogue's thread died");
     }
     served
+}
+
+fn seconds(count: u64) -> Seconds {
+    Seconds::try_from(count).unwrap_or(Seconds::MAX)
 }
 
 async fn serve(

@@ -179,3 +179,26 @@ fn the_records_are_on_tape_too() {
     rig.on_ok("web", "restore --name all --to back");
     assert!(rig.ok("user list").contains("admin"));
 }
+
+#[test]
+fn what_nobody_has_proved_is_read_back_by_itself() {
+    let mut rig = Box::new();
+    rig.library("--drives 1 --slots 4 --media 2 --capacity 64MiB");
+    std::fs::write(rig.at("serve.toml"), "[limits]\nverify_after_s = 1\nrecords_copy_s = 0\n")
+        .unwrap();
+    rig.start();
+    rig.first_steps();
+    rig.enrol("web");
+    rig.login_ok("web", "admin");
+    file(&rig, "tree/data", 1, 100_000);
+    rig.on_ok("web", "backup --name all -C tree .");
+    let deadline = std::time::Instant::now() + super::rig::PATIENCE;
+    loop {
+        let report = rig.ok("job show 1");
+        if report.contains("verified") {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{report}\n{}", rig.log());
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+}

@@ -41,6 +41,7 @@ struct LimitsFile {
     sync_memory_mib: Option<Spanned<i64>>,
     sync_s: Option<Spanned<i64>>,
     records_copy_s: Option<Spanned<i64>>,
+    verify_after_s: Option<Spanned<i64>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -165,6 +166,9 @@ impl Place<'_> {
             records_copy_s: self
                 .number(file.records_copy_s, 0, 31_536_000)?
                 .unwrap_or(default.records_copy_s),
+            verify_after_s: self
+                .number(file.verify_after_s, 0, 315_360_000)?
+                .unwrap_or(default.verify_after_s),
         })
     }
 

@@ -69,6 +69,8 @@ pub struct Limits {
     pub sync_s: u64,
     /// How often the records are copied to tape, seconds; 0: never.
     pub records_copy_s: u64,
+    /// How old a proof may be until a backup is read back, seconds; 0: none is.
+    pub verify_after_s: u64,
 }
 
 /// How a connection to the mail server is protected.
@@ -125,7 +127,13 @@ pub struct Webhook {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { streams_per_drive: 8, sync_memory_mib: 512, sync_s: 60, records_copy_s: 86_400 }
+        Limits {
+            streams_per_drive: 8,
+            sync_memory_mib: 512,
+            sync_s: 60,
+            records_copy_s: 86_400,
+            verify_after_s: 7_776_000,
+        }
     }
 }
 

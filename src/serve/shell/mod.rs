@@ -19,7 +19,7 @@ use crate::authority::event::{
 use crate::authority::order::{Caller, Order};
 use crate::authority::state::State;
 use crate::authority::step;
-use crate::catalogue::record::{Change, JobId, Record, Seconds};
+use crate::catalogue::record::{Change, JobId, Record, Right, Seconds};
 use crate::catalogue::run::NewRun;
 use crate::catalogue::{Commit, Keeper};
 use crate::library::SyncEvery;
@@ -35,9 +35,11 @@ use crate::serve::own;
 use crate::serve::pull::Pull;
 use crate::serve::report::job_span;
 use crate::serve::robot::Arm;
+use crate::serve::scrub;
 use crate::serve::session::{Gate, Room, Told};
 use crate::serve::world::World;
 use crate::stream::{Blame, Fault, StreamId};
+use crate::tapicom::door::CONSOLE;
 
 mod errands;
 mod streams;
@@ -100,6 +102,8 @@ pub struct Limits {
     pub sync: SyncEvery,
     /// How often the records are copied to tape, seconds; 0: never.
     pub records_copy_s: Seconds,
+    /// How old a proof may be until a backup is read back, seconds; 0: none is.
+    pub verify_after_s: Seconds,
 }
 
 /// A drive and what goes on there.
@@ -364,6 +368,12 @@ impl Shell {
         }
         if own::is_due(&self.state, (self.since_s, now_s()), self.limits.records_copy_s) {
             self.copy_records()?;
+        }
+        if let Some(of) = scrub::next(&self.state, now_s(), self.limits.verify_after_s) {
+            let (user, machine) = ("tapioca".into(), CONSOLE.into());
+            let by = Caller { user, machine, rights: [Right::Look, Right::Operate].into() };
+            let (call, order) = (CallId(0), Order::Verify { of });
+            self.event(Event::Asked { call, by, order })?;
         }
         self.event(Event::Tick)
     }
