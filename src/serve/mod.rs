@@ -1,4 +1,8 @@
 //! The service: carries out what the authority decides.
+//!
+//! Owns everything that takes time or may fail: [`run`] the order of its life, [`shell`] the loop, [`drive`] and
+//! [`robot`] the devices, [`session`], [`ingest`] and [`outgo`] the streams, [`talk`] those who command, [`world`]
+//! those who are told. Decides nothing: what happens is an event, what is to be done an action.
 
 pub mod calendar;
 pub mod config;
