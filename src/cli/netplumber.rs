@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group};
 
 use super::Done;
 use super::component::Ours;
@@ -107,8 +108,6 @@ struct Machines {
 #[derive(Args)]
 struct Connection {
     #[arg(long)]
-    kept_by: u32,
-    #[arg(long)]
     dead_after_s: u64,
     #[arg(long)]
     days: u32,
@@ -138,8 +137,6 @@ impl Listen {
         let words = vec![
             "netplumber".into(),
             "connection".into(),
-            "--kept-by".into(),
-            number(u64::from(std::process::id())),
             "--dead-after-s".into(),
             number(self.dead_after_s),
             "--days".into(),
@@ -211,7 +208,6 @@ impl Machines {
 
 impl Connection {
     fn run(self) -> Result<Done, Fault> {
-        end_with_parent(self.kept_by)?;
         let failed = |e: &std::io::Error| Fault::host("cannot take over the connection", e);
         let socket = std::io::stdin().as_fd().try_clone_to_owned().map_err(|e| failed(&e))?;
         let status = std::io::stdout().as_fd().try_clone_to_owned().map_err(|e| failed(&e))?;
@@ -227,6 +223,12 @@ impl Connection {
             room: self.room,
         };
         connection::serve(TcpStream::from(socket), UnixStream::from(status), &settings, &Ours);
+        // Whatever the component started and left behind goes with us, also when no netplumber is left to see
+        // to that. Everything that there was to say has been said.
+        if getpgrp() == getpid() {
+            kill_current_process_group(Signal::KILL)
+                .map_err(|e| Fault::host("cannot end the component's processes", &e.into()))?;
+        }
         Ok(Done::Whole)
     }
 }

@@ -108,7 +108,16 @@ fn plan_service(
         receipts_up: request.receipts_up,
         receipts_from_below: request.receipts_from_below,
     };
-    Ok(Plan::Service(visit::connect(path)?, hello))
+    let socket = visit::connect(path).map_err(|fault| {
+        // Where it would be is nobody's business behind the wire.
+        tracing::warn!(%fault, "no service");
+        Fault { what: format!("nobody serves {} here now", name_of(request)), ..fault }
+    })?;
+    Ok(Plan::Service(socket, hello))
+}
+
+fn name_of(request: &Request) -> &str {
+    request.words.first().map_or("", String::as_str)
 }
 
 fn plan_ours(words: Vec<String>, gluepot: &dyn Gluepot, has_pipes: bool) -> Result<Plan, Fault> {

@@ -68,7 +68,7 @@ fn failed(what: &str) -> impl Fn(io::Error) -> Fault + '_ {
 /// Connects to the service at `path`.
 pub fn connect(path: &Path) -> Result<UnixStream, Fault> {
     UnixStream::connect(path).map_err(|error| {
-        let what = format!("nobody serves this here now ({})", path.display());
+        let what = format!("nobody serves at {}", path.display());
         Fault { retry: crate::stream::Retry::Later, ..Fault::host(what, &error) }
     })
 }

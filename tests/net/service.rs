@@ -32,7 +32,7 @@ fn a_visitor_is_brought_with_its_name_and_its_bytes() {
     let refused = rig.shell("$p -- shout </dev/null");
     let words = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(111), "{words}");
-    assert!(words.contains("nobody serves this here now"), "{words}");
+    assert!(words.contains("nobody serves shout here now"), "{words}");
 
     serve_one(&rig, |visit| {
         let mut all = String::new();
