@@ -233,6 +233,11 @@ pub fn gather(mount: &mut Mount, which: &Which<'_>) -> Result<Contents, Fault> {
             while mount.fetch_untried()?.is_some() {
                 gathering.cartridge(mount)?;
             }
+            // What cannot be fetched must be missed, and not by silence.
+            for name in mount.in_other_drives()? {
+                let holds = Holds::Unknown { why: "it is in another drive".into() };
+                gathering.cartridges.push(Cartridge { name, holds });
+            }
         }
     }
     let Gathering { mut cartridges, streams, .. } = gathering;

@@ -68,6 +68,10 @@ fn morning() -> Box {
 
 /// The catalogue is lost; of the last copy of its records people and retention come back, of the media the rest.
 fn lose_the_catalogue(rig: &mut Box) {
+    // A cartridge in another drive than the one that is asked would be named, and missed.
+    for drive in 1..=2 {
+        rig.unload(drive);
+    }
     rig.stop();
     let run = |words: &str| {
         let done = Command::new(EXE).args(words.split(' ')).current_dir(&rig.dir).output().unwrap();

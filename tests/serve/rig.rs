@@ -321,6 +321,23 @@ impl Box {
         }
     }
 
+    /// Has a drive give its cartridge back, and waits until it is empty.
+    pub fn unload(&self, drive: u64) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let text = self.ok("drive list --json");
+            let drives: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let found = drives["Drives"].as_array().unwrap();
+            let found = found.iter().find(|found| found["number"] == drive).unwrap();
+            if found["medium"].is_null() && found["does"] == "idle" {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{found}");
+            self.console(&format!("drive unload {drive}"));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     pub fn jobs(&self) -> Vec<serde_json::Value> {
         let text = self.ok("jobs --json");
         let reply: serde_json::Value = serde_json::from_str(&text).unwrap();

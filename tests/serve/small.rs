@@ -202,3 +202,22 @@ fn what_nobody_has_proved_is_read_back_by_itself() {
         std::thread::sleep(std::time::Duration::from_millis(200));
     }
 }
+
+#[test]
+fn a_rebuild_names_what_lies_in_another_drive() {
+    let rig = Box::new();
+    rig.library("--drives 2 --slots 4 --media 2 --capacity 8MiB");
+    let run = |words: &str| {
+        let mut command = std::process::Command::new(super::rig::EXE);
+        command.args(words.split(' ')).current_dir(rig.dir.path()).output().unwrap()
+    };
+    let changer = "--changer virtual:state/library#changer";
+    let loaded = run(&format!("library move {changer} --from slot:1 --to drive:1"));
+    assert!(loaded.status.success(), "{loaded:?}");
+    let rebuilt = run(&format!(
+        "catalogue rebuild --drive virtual:state/library#drive0 {changer} --to state/new.redb"
+    ));
+    let said = String::from_utf8_lossy(&rebuilt.stderr).into_owned();
+    assert_eq!(rebuilt.status.code(), Some(1), "{rebuilt:?}");
+    assert!(said.contains("TAP001L9") && said.contains("it is in another drive"), "{said}");
+}

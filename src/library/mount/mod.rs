@@ -180,6 +180,18 @@ impl Mount {
         Ok(bay.volume_tag.map(|tag| tag.to_string()))
     }
 
+    /// Barcodes of the cartridges in other drives of the library, as far as they have any.
+    pub fn in_other_drives(&mut self) -> Result<Vec<String>, Fault> {
+        let Some(inventory) = self.inventory()? else { return Ok(Vec::new()) };
+        let ours = self.told_bay(&inventory).map(|bay| bay.address).or(self.bay);
+        let others = inventory.drives.iter().filter(|bay| bay.full && Some(bay.address) != ours);
+        let name = |bay: &Element| match &bay.volume_tag {
+            Some(tag) => tag.to_string(),
+            None => format!("the cartridge in element {}", bay.address.0),
+        };
+        Ok(others.map(name).collect())
+    }
+
     fn is_loaded(&mut self) -> Result<bool, Fault> {
         let drive = self.drive();
         let mut readiness = drive
