@@ -39,6 +39,8 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 /// How long the other end may take until everything that the component wrote was read there: somebody may
 /// have to fetch a cartridge. A machine that is gone is found out much sooner, as the link is cut then.
 const READ_LIMIT: Duration = Duration::from_secs(86_400);
+/// How long a link may take to say why a component saw its neighbour leave.
+const WHY_LIMIT: Duration = Duration::from_secs(1);
 /// How long a component may take to end once it should.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -352,7 +354,7 @@ fn wait(link: &Link, happens: &mpsc::Receiver<Event>, ends: Option<&Stops>) -> V
             Some(_) => happens.recv_timeout(GRACE).map_err(|_| ()),
         };
         match (next, stopped.take()) {
-            (Ok(Event::Ended(verdict)), None) => return verdict,
+            (Ok(Event::Ended(verdict)), None) => return better_told(verdict, happens),
             // Why it was stopped says more than how it ended then.
             (Ok(Event::Ended(verdict)), Some(why)) => {
                 return verdict.and(Err(why.clone())).or(Err(why));
@@ -374,6 +376,17 @@ fn wait(link: &Link, happens: &mpsc::Receiver<Event>, ends: Option<&Stops>) -> V
             },
             (Err(()), None) => return Err(Fault::never(Blame::Ours, "nobody runs the component")),
         }
+    }
+}
+
+/// A component that only saw its neighbour leave does not know why; the link may, a moment later.
+fn better_told(verdict: Verdict, happens: &mpsc::Receiver<Event>) -> Verdict {
+    match &verdict {
+        Err(fault) if fault.blame == Blame::Neighbour => match happens.recv_timeout(WHY_LIMIT) {
+            Ok(Event::Stop(why)) => Err(why),
+            _ => verdict,
+        },
+        _ => verdict,
     }
 }
 
