@@ -9,6 +9,7 @@ mod catalogue;
 mod check_login;
 mod component;
 mod demo;
+mod door;
 mod drive;
 mod filesys;
 mod filesys_sink;
@@ -68,6 +69,7 @@ enum Command {
     #[command(subcommand)]
     Drive(drive::Drive),
     Demo(demo::DemoArgs),
+    Door(door::DoorArgs),
     Glue(glue::GlueArgs),
     #[command(subcommand)]
     Key(key::Key),
@@ -125,6 +127,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::Library(library) => (library.name(), library.run()),
         Command::Drive(drive) => (drive.name(), drive.run()),
         Command::Demo(demo) => ("demo", demo.run()),
+        Command::Door(door) => ("door", door.run()),
         Command::Glue(glue) => ("glue", glue.run()),
         Command::Key(key) => ("key", key.run()),
         Command::Netplumber(netplumber) => ("netplumber", netplumber.run()),

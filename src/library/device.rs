@@ -1,4 +1,5 @@
-//! Device names: `/dev/sgN`, `virtual:DIR#drive0`, `virtual:DIR#changer`.
+//! Device names: `/dev/sgN`, `virtual:DIR#drive0`, `virtual:DIR#changer`, and `door:SOCKET` for one that another
+//! process holds.
 
 use scsi::Transport;
 use smc::Changer;
@@ -9,9 +10,16 @@ use crate::stream::{Blame, Fault};
 /// Opens the device called `name`, for this process alone.
 pub fn open(name: &str) -> Result<Box<dyn Transport>, Fault> {
     let refused = |why: String| {
-        Fault::later(Blame::Operator, format!("cannot open {name}: {why}"))
-            .hint("name a device as /dev/sgN, virtual:DIR#drive0 or virtual:DIR#changer")
+        Fault::later(Blame::Operator, format!("cannot open {name}: {why}")).hint(
+            "name a device as /dev/sgN, virtual:DIR#drive0, virtual:DIR#changer or door:SOCKET",
+        )
     };
+    if let Some(socket) = name.strip_prefix("door:") {
+        return match door::Doorway::open(std::path::Path::new(socket)) {
+            Ok(device) => Ok(Box::new(device)),
+            Err(error) => Err(refused(error.to_string())),
+        };
+    }
     if name.starts_with("virtual:") {
         return virt::open(name).map_err(|e| refused(e.to_string()));
     }

@@ -79,9 +79,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("ssc", &["scsi"]),
     ("smc", &["scsi"]),
     ("virt", &["scsi"]),
+    ("door", &["scsi"]),
     ("board", &[]),
     ("image", &[]),
-    ("tapioca", &["scsi", "sg", "ssc", "smc", "virt", "board"]),
+    ("tapioca", &["scsi", "sg", "ssc", "smc", "virt", "door", "board"]),
 ];
 
 /// Modules of its own crate that a text names: `crate::a`, `crate::{a, b::c}`. Comments do not count.

@@ -48,6 +48,7 @@ pub const ALL: &[Target] = &[
     target("mode", replies::mode, repair::nothing),
     target("attribute", replies::attribute, repair::nothing),
     target("abilities", replies::abilities, repair::nothing),
+    target("door", replies::door, repair::nothing),
     target("pax", archive::pax, repair::archive),
     target("restore", restore::restore, repair::archive),
     target("record", entries::record, repair::archive),

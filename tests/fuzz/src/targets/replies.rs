@@ -231,3 +231,17 @@ pub fn abilities(b: &[u8]) {
         shown(&list);
     }
 }
+
+/// What commanders and keepers say to each other at a door.
+pub fn door(b: &[u8]) {
+    let mut asked = b;
+    while let Ok(Some(_)) = door::Request::read(&mut asked) {}
+    let mut said = b;
+    let mut data = [0; 256];
+    while let Ok(reply) = door::Reply::read(&mut said, &mut data) {
+        let mut again = Vec::new();
+        reply.write(&mut again, &[]).expect("what was read can be written");
+        let read = door::Reply::read(&mut again.as_slice(), &mut []);
+        assert_eq!(read.ok(), Some(reply));
+    }
+}
