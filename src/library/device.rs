@@ -1,32 +1,48 @@
 //! Device names: `/dev/sgN`, `virtual:DIR#drive0`, `virtual:DIR#changer`, and `door:SOCKET` for one that another
 //! process holds.
 
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
 use scsi::Transport;
 use smc::Changer;
 use ssc::Drive;
 
 use crate::stream::{Blame, Fault};
 
+/// How long a device may be in use by somebody who is just leaving: a process that dies, or one that was
+/// started this moment and still holds what its parent had open.
+const LEAVING: Duration = Duration::from_secs(1);
+
 /// Opens the device called `name`, for this process alone.
 pub fn open(name: &str) -> Result<Box<dyn Transport>, Fault> {
-    let refused = |why: String| {
-        Fault::later(Blame::Operator, format!("cannot open {name}: {why}")).hint(
-            "name a device as /dev/sgN, virtual:DIR#drive0, virtual:DIR#changer or door:SOCKET",
-        )
-    };
+    let deadline = Instant::now() + LEAVING;
+    loop {
+        match open_now(name) {
+            Ok(device) => return Ok(device),
+            Err(error) if error.kind() == ErrorKind::ResourceBusy && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(error) => {
+                let what = format!("cannot open {name}: {error}");
+                return Err(Fault::later(Blame::Operator, what).hint(NAMES));
+            }
+        }
+    }
+}
+
+const NAMES: &str =
+    "name a device as /dev/sgN, virtual:DIR#drive0, virtual:DIR#changer or door:SOCKET";
+
+fn open_now(name: &str) -> std::io::Result<Box<dyn Transport>> {
     if let Some(socket) = name.strip_prefix("door:") {
-        return match door::Doorway::open(std::path::Path::new(socket)) {
-            Ok(device) => Ok(Box::new(device)),
-            Err(error) => Err(refused(error.to_string())),
-        };
+        return Ok(Box::new(door::Doorway::open(Path::new(socket))?));
     }
     if name.starts_with("virtual:") {
-        return virt::open(name).map_err(|e| refused(e.to_string()));
+        return Ok(virt::open(name)?);
     }
-    match sg::open(std::path::Path::new(name)) {
-        Ok(node) => Ok(Box::new(node)),
-        Err(error) => Err(refused(error.to_string())),
-    }
+    Ok(Box::new(sg::open(Path::new(name))?))
 }
 
 /// Opens a tape drive and finds out what it can do.
@@ -47,7 +63,7 @@ pub fn open_changer(name: &str) -> Result<Changer, Fault> {
 /// cannot be told.
 pub fn find_drive(changer: &str, bay: &smc::Element) -> Result<Option<String>, Fault> {
     if let Some((dir, _)) = changer.strip_prefix("virtual:").and_then(|name| name.split_once('#')) {
-        let library = virt::Library::open(std::path::Path::new(dir))
+        let library = virt::Library::open(Path::new(dir))
             .map_err(|e| Fault::later(Blame::Operator, format!("cannot open {changer}: {e}")))?;
         let mut drives = library.drives().into_iter().zip(library.drive_serials());
         return Ok(drives.find(|(_, serial)| bay.is_device(serial)).map(|(name, _)| name));
@@ -57,4 +73,25 @@ pub fn find_drive(changer: &str, bay: &smc::Element) -> Result<Option<String>, F
         found.kind == sg::Kind::Tape && found.serial.as_ref().is_some_and(|s| bay.is_device(s))
     };
     Ok(found.iter().find(is_it).map(|found| found.node.display().to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_just_leaving_is_waited_for_and_who_stays_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = virt::Library::create(folder.path(), &virt::Shape::default()).unwrap();
+        let name = library.changer_name();
+        let holder = virt::open(&name).unwrap();
+        let error = open(&name).err().unwrap();
+        assert!(error.to_string().contains("in use by pid"), "{error}");
+        let leaving = std::thread::spawn(move || {
+            std::thread::sleep(LEAVING / 4);
+            drop(holder);
+        });
+        open(&name).unwrap();
+        leaving.join().unwrap();
+    }
 }
