@@ -17,11 +17,25 @@ const LEAVING: Duration = Duration::from_secs(1);
 
 /// Opens the device called `name`, for this process alone.
 pub fn open(name: &str) -> Result<Box<dyn Transport>, Fault> {
-    let deadline = Instant::now() + LEAVING;
+    open_within(name, LEAVING)
+}
+
+/// Opens it; while it is in use by another, tries again for so long.
+///
+/// # Errors
+///
+/// It is not there, is no device, or is in use still.
+pub fn open_within(name: &str, patience: Duration) -> Result<Box<dyn Transport>, Fault> {
+    let start = Instant::now();
+    let mut is_told = false;
     loop {
         match open_now(name) {
             Ok(device) => return Ok(device),
-            Err(error) if error.kind() == ErrorKind::ResourceBusy && Instant::now() < deadline => {
+            Err(error) if error.kind() == ErrorKind::ResourceBusy && start.elapsed() < patience => {
+                if start.elapsed() >= LEAVING && !is_told {
+                    tracing::warn!(%error, "waiting up to {} s for {name}", patience.as_secs());
+                    is_told = true;
+                }
                 std::thread::sleep(Duration::from_millis(20));
             }
             Err(error) => {
@@ -47,7 +61,16 @@ fn open_now(name: &str) -> std::io::Result<Box<dyn Transport>> {
 
 /// Opens a tape drive and finds out what it can do.
 pub fn open_drive(name: &str) -> Result<Drive, Fault> {
-    Drive::attach(open(name)?)
+    open_drive_within(name, LEAVING)
+}
+
+/// A tape drive, as [`open_within`].
+///
+/// # Errors
+///
+/// As there, or it is no tape drive.
+pub fn open_drive_within(name: &str, patience: Duration) -> Result<Drive, Fault> {
+    Drive::attach(open_within(name, patience)?)
         .map_err(|e| Fault::later(Blame::Drive, format!("cannot use {name} as a tape drive: {e}")))
 }
 

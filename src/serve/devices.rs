@@ -1,7 +1,8 @@
 //! The devices of the service: one library that its drives share.
 //!
-//! Owns the opening: each drive by itself, the changer once for all. Whoever moves cartridges holds the
-//! [`Robot`]: there is one hand.
+//! Owns the opening: each drive by itself, the changer once for all. A device that is in use by somebody else is
+//! waited for, and what cannot be opened now is tried again when it is wanted again. Whoever moves cartridges
+//! holds the [`Robot`]: there is one hand.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,6 +13,9 @@ use smc::{Changer, Inventory};
 use crate::library::device;
 use crate::library::{Mount, Scribe};
 use crate::stream::{Blame, Fault};
+
+/// How long an errand waits for a device that is in use by somebody else.
+const IN_USE: Duration = Duration::from_secs(10);
 
 /// Which devices there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,29 +67,32 @@ impl Robot {
 /// All devices. A drive is opened for each errand anew: what is believed of it ends with the errand before.
 pub struct Devices {
     names: Names,
-    shared: Option<SharedTransport>,
+    /// The changer, once it could be opened.
+    shared: Mutex<Option<SharedTransport>>,
+    /// Serial numbers of the drives that could be opened, in their order.
+    serials: Mutex<Vec<Option<String>>>,
     scribe: Scribe,
     /// The changer's hand.
     pub robot: Robot,
 }
 
 impl Devices {
-    /// Opens the changer, and looks at each drive.
-    ///
-    /// # Errors
-    ///
-    /// A device that is not there, is not what it should be, or belongs to another process.
-    pub fn open(names: Names, scribe: Scribe) -> Result<Devices, Fault> {
-        let shared = match &names.changer {
-            None => None,
-            Some(name) => Some(SharedTransport {
-                name: name.clone(),
-                device: Arc::new(Mutex::new(device::open(name)?)),
-            }),
-        };
-        let devices = Devices { names, shared, scribe, robot: Robot::default() };
-        (0..devices.count()).try_for_each(|drive| devices.mount(drive).map(drop))?;
-        Ok(devices)
+    /// Looks at the changer and at each drive. What is not there, or belongs to another process, is said; what
+    /// is there works.
+    pub fn open(names: Names, scribe: Scribe) -> Devices {
+        let serials = Mutex::new(vec![None; names.drives.len()]);
+        let (shared, robot) = (Mutex::default(), Robot::default());
+        let devices = Devices { names, shared, serials, scribe, robot };
+        if let Err(fault) = devices.changer() {
+            tracing::error!(%fault, "the changer is tried again when it is wanted");
+        }
+        for drive in 0..devices.count() {
+            if let Err(fault) = devices.look(drive) {
+                let number = drive + 1;
+                tracing::error!(%fault, "drive {number} is tried again when it is wanted");
+            }
+        }
+        devices
     }
 
     /// How many drives there are.
@@ -104,19 +111,62 @@ impl Devices {
     }
 
     /// A drive, and the changer that serves it. One owner at a time.
+    ///
+    /// # Errors
+    ///
+    /// One of them is not there, or was in use by somebody else for [ten seconds](IN_USE).
     pub fn mount(&self, drive: usize) -> Result<Mount, Fault> {
         let changer = self.changer()?;
         Ok(Mount::new(self.drive(drive)?, changer, self.scribe))
     }
 
     /// A drive by itself.
+    ///
+    /// # Errors
+    ///
+    /// As for [`mount`](Devices::mount).
     pub fn drive(&self, drive: usize) -> Result<ssc::Drive, Fault> {
-        device::open_drive(&self.names.drives[drive])
+        let opened = device::open_drive_within(&self.names.drives[drive], IN_USE)?;
+        Ok(self.note(drive, opened))
+    }
+
+    /// Finds out what a drive is, without waiting for whoever has it.
+    fn look(&self, drive: usize) -> Result<(), Fault> {
+        self.note(drive, device::open_drive(&self.names.drives[drive])?);
+        Ok(())
+    }
+
+    fn note(&self, drive: usize, opened: ssc::Drive) -> ssc::Drive {
+        let mut serials = self.serials.lock().unwrap_or_else(PoisonError::into_inner);
+        serials[drive] = Some(opened.identity().serial.clone());
+        opened
+    }
+
+    /// The serial number of each drive, as far as they could be asked.
+    pub fn serials(&self) -> Vec<Option<String>> {
+        let known = || self.serials.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (drive, _) in known().iter().enumerate().filter(|(_, serial)| serial.is_none()) {
+            if let Err(fault) = self.look(drive) {
+                tracing::debug!(%fault, "drive {} cannot be asked who it is", drive + 1);
+            }
+        }
+        known()
     }
 
     /// The changer for those who look and move.
+    ///
+    /// # Errors
+    ///
+    /// It is not there, is none, or is in use by somebody else.
     pub fn changer(&self) -> Result<Option<Changer>, Fault> {
-        self.shared.clone().map(attach).transpose()
+        let Some(name) = &self.names.changer else { return Ok(None) };
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if shared.is_none() {
+            let device = Arc::new(Mutex::new(device::open(name)?));
+            *shared = Some(SharedTransport { name: name.clone(), device });
+        }
+        let shared = shared.clone();
+        shared.map(attach).transpose()
     }
 }
 

@@ -26,17 +26,13 @@ impl Arm {
     ///
     /// # Errors
     ///
-    /// The changer, or this host.
+    /// This host has no thread for it.
     pub fn start(
         devices: Arc<Devices>,
         tell: impl Fn(Event) + Send + 'static,
     ) -> Result<Arm, Fault> {
         let (sender, todo) = channel();
-        let changer = devices.changer()?;
-        let serials = (0..devices.count())
-            .map(|index| Ok(devices.drive(index)?.identity().serial.clone()))
-            .collect::<Result<Vec<_>, Fault>>()?;
-        let own = Own { devices, changer, serials, bays: BTreeMap::new() };
+        let own = Own { devices, changer: None, bays: BTreeMap::new() };
         let thread = std::thread::Builder::new().name("robot".into());
         let run = move || own.run(&todo, tell);
         thread.spawn(run).map_err(|e| Fault::host("cannot start a thread", &e))?;
@@ -62,9 +58,8 @@ impl Arm {
 
 struct Own {
     devices: Arc<Devices>,
+    /// The changer, once it could be opened.
     changer: Option<Changer>,
-    /// Serial numbers of our drives, in their order.
-    serials: Vec<String>,
     /// The changer's addresses of our drives.
     bays: BTreeMap<u16, DriveId>,
 }
@@ -85,10 +80,18 @@ impl Own {
         }
     }
 
+    fn reach(&mut self) -> Result<Option<&mut Changer>, Fault> {
+        if self.changer.is_none() {
+            self.changer = self.devices.changer()?;
+        }
+        Ok(self.changer.as_mut())
+    }
+
     fn look(&mut self) -> Result<Vec<(Element, Content)>, Fault> {
-        let Some(changer) = &mut self.changer else { return Ok(Vec::new()) };
+        let robot = self.devices.robot.clone();
+        let Some(changer) = self.reach()? else { return Ok(Vec::new()) };
         let found = {
-            let _hand = self.devices.robot.hand();
+            let _hand = robot.hand();
             inventory(changer)?
         };
         self.find_bays(&found);
@@ -105,13 +108,15 @@ impl Own {
     /// Which of the changer's drives are ours: by serial number; where it does not tell and there are as
     /// many as we have, by order.
     fn find_bays(&mut self, found: &Inventory) {
+        let serials = self.devices.serials();
         let ids = (1..).map(DriveId);
-        for (serial, id) in self.serials.iter().zip(ids) {
+        for (serial, id) in serials.iter().zip(ids) {
             let index = usize::from(id.0) - 1;
-            let by_order = (found.drives.len() == self.serials.len()
+            let by_order = (found.drives.len() == serials.len()
                 && found.drives.iter().all(|bay| bay.device.is_none()))
             .then(|| &found.drives[index]);
-            if let Some(bay) = found.drive_by_serial(serial).or(by_order) {
+            let by_serial = serial.as_ref().and_then(|serial| found.drive_by_serial(serial));
+            if let Some(bay) = by_serial.or(by_order) {
                 self.bays.insert(bay.address.0, id);
             }
         }
@@ -119,10 +124,11 @@ impl Own {
 
     fn move_medium(&mut self, from: Element, to: Element) -> Result<(), Fault> {
         let (from, to) = (self.address(from)?, self.address(to)?);
-        let Some(changer) = &mut self.changer else {
+        let robot = self.devices.robot.clone();
+        let Some(changer) = self.reach()? else {
             return Err(Fault::never(Blame::Operator, "there is no changer: nothing can be moved"));
         };
-        let _hand = self.devices.robot.hand();
+        let _hand = robot.hand();
         changer.move_medium(from, to).map_err(|error| {
             let what = format!("cannot move from element {} to {}: {error}", from.0, to.0);
             Fault::later(Blame::Changer, what)

@@ -178,7 +178,7 @@ pub fn run(config: Config, given: Given) -> Result<(), Fault> {
     let (keeper, thread) = Keeper::start(catalogue)?;
     let names = devices(&config)?;
     let has_changer = names.changer.is_some();
-    let devices = Arc::new(Devices::open(names, given.scribe)?);
+    let devices = Arc::new(Devices::open(names, given.scribe));
     let streams_max = usize::try_from(config.limits.streams_per_drive).unwrap_or(usize::MAX);
     let settings = Settings { streams_max, ..Settings::default() };
     let state = State::new(records, settings);

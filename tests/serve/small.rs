@@ -221,3 +221,57 @@ fn a_rebuild_names_what_lies_in_another_drive() {
     assert_eq!(rebuilt.status.code(), Some(1), "{rebuilt:?}");
     assert!(said.contains("TAP001L9") && said.contains("it is in another drive"), "{said}");
 }
+
+/// What another process does that has a drive: nothing, until it is told to.
+fn stranger(rig: &Box, drive: &str) -> std::boxed::Box<dyn scsi::Transport> {
+    virt::open(&format!("virtual:{}#{drive}", rig.at("state/library").display())).unwrap()
+}
+
+#[test]
+fn a_drive_that_is_still_in_use_at_the_start_is_waited_for() {
+    let mut rig = Box::new();
+    rig.library("--drives 1 --slots 4 --media 2 --capacity 16MiB");
+    let holder = stranger(&rig, "drive0");
+    rig.start();
+    assert!(rig.log().contains("in use by pid"), "{}", rig.log());
+    rig.first_steps();
+    rig.enrol("web");
+    rig.login_ok("web", "admin");
+    file(&rig, "tree/data", 1, 100_000);
+    let backup = rig.begin_on("web", "backup --name all -C tree .");
+    let deadline = std::time::Instant::now() + super::rig::PATIENCE;
+    while !rig.log().contains("waiting up to") {
+        assert!(std::time::Instant::now() < deadline, "{}", rig.log());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    drop(holder);
+    let done = backup.wait_with_output().unwrap();
+    assert!(done.status.success(), "{done:?}\n{}", rig.log());
+    rig.on_ok("web", "restore --name all --to back");
+}
+
+#[test]
+fn strangers_have_a_drive_and_the_changer_and_the_service_says_so_and_tries_again() {
+    let mut rig = Box::new();
+    rig.library("--drives 2 --slots 4 --media 3 --capacity 16MiB");
+    let (drive, changer) = (stranger(&rig, "drive0"), stranger(&rig, "changer"));
+    rig.start();
+    rig.first_steps();
+    let deadline = std::time::Instant::now() + super::rig::PATIENCE;
+    while !rig.log().contains("the library does not answer") {
+        assert!(std::time::Instant::now() < deadline, "{}", rig.log());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let log = rig.log();
+    assert!(log.contains("drive 1 is tried again") && log.contains("#drive0: in use by"), "{log}");
+    assert!(log.contains("#changer: in use by"), "{log}");
+    assert!(!log.contains("is started again"), "{log}");
+    drop(changer);
+    rig.enrol("web");
+    rig.login_ok("web", "admin");
+    file(&rig, "tree/data", 1, 100_000);
+    // The other drive does it.
+    rig.on_ok("web", "backup --name all -C tree .");
+    rig.on_ok("web", "restore --name all --to back");
+    drop(drive);
+}

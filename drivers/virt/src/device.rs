@@ -7,9 +7,11 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Signal, getpid, kill_process};
 use scsi::transport::{Data, Outcome, Transport};
 
 use crate::changer::Changer;
@@ -18,6 +20,9 @@ use crate::error::Error;
 use crate::fault::{Effect, Faults, Injector, Moment};
 use crate::library::Library;
 use crate::sense::{BROKEN_INSIDE, Done};
+
+/// Commands that this process gave to any unit.
+static GIVEN: AtomicU64 = AtomicU64::new(0);
 
 /// Opens `virtual:DIR#driveN` or `virtual:DIR#changer`.
 ///
@@ -35,7 +40,7 @@ pub struct Device {
     library: Library,
     unit: Unit,
     /// Holds the unit's own lock.
-    _lock: File,
+    lock: File,
     injector: Injector,
     commands: u64,
     gone: Absence,
@@ -89,7 +94,7 @@ impl Device {
             name,
             library,
             unit: engine,
-            _lock: lock,
+            lock,
             commands: 0,
             gone: Absence::Here,
             host_error: None,
@@ -191,7 +196,8 @@ impl Transport for Device {
             return Outcome::Gone;
         }
         let op = cdb.first().copied().unwrap_or(0);
-        let fault = self.injector.next(op, self.block());
+        let given = GIVEN.fetch_add(1, Ordering::Relaxed) + 1;
+        let fault = self.injector.next(op, self.block(), given);
         match fault {
             Some(Effect::Check(spec)) => {
                 let answer = Outcome::Check { sense: spec.condition().sense(), residual: offered };
@@ -212,6 +218,11 @@ impl Transport for Device {
                 self.vanish(commands);
                 self.replaced(cdb, data, moment, Outcome::Gone)
             }
+            Some(Effect::Kill(moment)) => {
+                let answer = self.replaced(cdb, data, moment, Outcome::Gone);
+                self.kill();
+                answer
+            }
             Some(Effect::Busy) => Outcome::Busy,
             Some(Effect::ReservationConflict) => Outcome::ReservationConflict,
             other => self.answer(cdb, data, other),
@@ -230,12 +241,33 @@ impl Transport for Device {
 }
 
 impl Device {
+    /// Kills this process. The script goes first: who comes back shall live.
+    fn kill(&mut self) {
+        let script = self.library.place.faults();
+        if let Err(why) = std::fs::remove_file(&script) {
+            self.host_error = Some(Error::io(&script)(why).to_string());
+            return;
+        }
+        // A process may always kill itself, and nothing of it runs on.
+        if let Err(errno) = kill_process(getpid(), Signal::KILL) {
+            self.host_error = Some(io::Error::from(errno).to_string());
+        }
+    }
+
     fn lose_buffer(&mut self) {
         if let Unit::Drive(drive) = &mut self.unit
             && let Err(why) = drive.lose_buffer()
         {
             self.host_error = Some(why.to_string());
         }
+    }
+}
+
+impl Drop for Device {
+    /// Gives the unit back, also when a process that was started this moment still has a copy of the descriptor.
+    fn drop(&mut self) {
+        // Unlocking a descriptor we own cannot fail.
+        let _ = flock(&self.lock, FlockOperation::Unlock);
     }
 }
 
@@ -270,4 +302,24 @@ fn claim(path: &Path, name: &str) -> Result<File, Error> {
         .and_then(|()| writeln!(file, "{}", std::process::id()))
         .map_err(Error::io(path))?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_unit_is_free_once_dropped_though_a_child_still_has_the_descriptor() {
+        let folder = tempfile::tempdir().unwrap();
+        Library::create(folder.path(), &crate::Shape::default()).unwrap();
+        let device = Device::open(folder.path(), "drive0").unwrap();
+        // What a process has between its start and its own program.
+        let inherited = device.lock.try_clone().unwrap();
+        assert!(matches!(Device::open(folder.path(), "drive0"), Err(Error::InUse { .. })));
+        drop(device);
+        Device::open(folder.path(), "drive0").unwrap();
+        drop(inherited);
+    }
 }

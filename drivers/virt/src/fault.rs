@@ -68,6 +68,8 @@ impl Fault {
 pub enum When {
     /// The n-th command and those after it.
     NthCommand(u64),
+    /// The n-th command that this process gives to any unit, since its start, and those after it.
+    NthOfProcess(u64),
     /// The n-th command with this operation code and those after it.
     Opcode {
         /// Operation code.
@@ -184,6 +186,9 @@ pub enum Effect {
     Jam,
     /// TapeAlert flag 1 to 64 is raised; the command is executed.
     AlertFlag(u8),
+    /// The process that gave the command is killed (SIGKILL), and the script is removed from the library's
+    /// directory: the next process lives.
+    Kill(Moment),
     /// Nothing: a place for what real devices take their time over.
     Slow,
 }
@@ -225,8 +230,9 @@ impl Injector {
         *self = Injector::new(&self.unit, faults);
     }
 
-    /// Counts this command; the fault it meets, if any. `block` is where the drive stands.
-    pub(crate) fn next(&mut self, op: u8, block: u64) -> Option<Effect> {
+    /// Counts this command; the fault it meets, if any. `block` is where the drive stands, `given`
+    /// the number of commands of this process.
+    pub(crate) fn next(&mut self, op: u8, block: u64, given: u64) -> Option<Effect> {
         self.commands += 1;
         self.by_opcode[usize::from(op)] += 1;
         let (commands, of_op) = (self.commands, self.by_opcode[usize::from(op)]);
@@ -235,6 +241,7 @@ impl Injector {
             let here = fault.unit.as_deref().is_none_or(|name| name == unit);
             let now = match fault.when {
                 When::NthCommand(nth) => commands >= nth,
+                When::NthOfProcess(nth) => given >= nth,
                 When::Opcode { op: wanted, nth } => op == wanted && of_op >= nth,
                 When::AtBlock(address) => touches_block(op) && address == block,
             };
