@@ -5,6 +5,7 @@
 #[path = "../common/tree.rs"]
 mod tree;
 
+mod crashes;
 mod day;
 mod kills;
 mod rig;

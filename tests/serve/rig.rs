@@ -64,6 +64,18 @@ impl Box {
         Box { dir, net, server: None, netplumbers, machines }
     }
 
+    /// The same once more, as it stands, at the same port. Neither may run meanwhile.
+    pub fn copy(&self) -> Box {
+        let Net::Loopback(port) = self.net else { panic!("a network is not copied") };
+        let mut copy = Box::with(Net::Loopback(port));
+        copy.machines.clone_from(&self.machines);
+        let mut command = Command::new("cp");
+        command.args(["-a", "--sparse=always", "."]).arg(copy.dir.path());
+        let done = command.current_dir(self.dir.path()).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        copy
+    }
+
     pub fn at(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
