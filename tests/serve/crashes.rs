@@ -90,7 +90,9 @@ fn copied(rig: &Box, which: &str) {
         let jobs: Value = serde_json::from_slice(&listed.stdout).unwrap_or_default();
         let jobs = jobs["Jobs"]["items"].as_array().cloned().unwrap_or_default();
         let is = |job: &Value, state: &str| job["state"] == state;
-        let is_open = |job: &Value| is(job, "Queued") || is(job, "Running");
+        // A backup that was cut before it began waits a while for the client that made it.
+        let is_left = |job: &Value| job["waits_for"] == "waits for its client";
+        let is_open = |job: &Value| (is(job, "Queued") && !is_left(job)) || is(job, "Running");
         let is_copy = |job: &Value| job["work"].get("Copy").is_some() && is(job, "Done");
         if !jobs.iter().any(is_open) && jobs.iter().any(is_copy) {
             return;
