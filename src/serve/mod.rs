@@ -10,6 +10,7 @@ pub mod devices;
 pub mod drive;
 pub mod due;
 pub mod events;
+pub mod gap;
 pub mod ingest;
 pub mod live;
 pub mod metrics;

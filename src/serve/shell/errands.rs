@@ -72,7 +72,7 @@ impl Shell {
         let stream = expected.stream;
         let live = self.lives.entry(job).or_default();
         if matches!(record.work, Work::Copy { .. }) {
-            live.join_drives()?;
+            live.join_drives(self.keeper.reader())?;
         }
         let pipe = live.incoming();
         let pipe = pipe.ok_or_else(|| Fault::neighbour("the client is not there"))?;
@@ -106,8 +106,10 @@ impl Shell {
         let is_copy = self.state.job(job).is_some_and(|job| matches!(job.work, Work::Copy { .. }));
         let live = self.lives.entry(job).or_default();
         let out = match is_copy {
-            true => live.join_drives()?,
-            false => live.outgo().ok_or_else(|| Fault::neighbour("the client is not there"))?,
+            true => live.join_drives(self.keeper.reader())?,
+            false => live
+                .outgo(self.keeper.reader())
+                .ok_or_else(|| Fault::neighbour("the client is not there"))?,
         };
         let seat = self.seats.get(&drive).ok_or_else(no_drive)?;
         seat.owner.read(id, pieces, out);

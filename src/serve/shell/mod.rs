@@ -284,7 +284,7 @@ impl Shell {
             Action::Gap { job, of, from, to, why } => {
                 let line = format!("job {of}: bytes {from} to {to} are missing: {why}");
                 if let Some(live) = self.lives.get_mut(&job) {
-                    live.gap(&line);
+                    live.gap((of, from, to), self.keeper.reader());
                 }
                 self.events.tell(Some(job), Grade::Warning, &line);
             }
