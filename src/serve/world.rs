@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 
 use super::metrics::{DriveNow, DriveState, Snapshot, Take};
 use super::notify::{Kind, Note, Notifier};
-use super::report::{Around, note};
+use super::report::{self, Around, note};
 use super::shell::{Happen, Happening, View, now_s, send};
 use crate::authority::State;
 use crate::authority::action::Grade;
@@ -59,7 +59,8 @@ impl World {
             return;
         }
         let media: Vec<_> = state.records.media.values().cloned().collect();
-        let around = Around { media: &media, left_out: &[], waits_for: None, zone: &self.zone };
+        let lost = report::lost(state.records.gaps.get(&job.id));
+        let around = Around { media: &media, left_out: &lost, waits_for: None, zone: &self.zone };
         self.notifier.tell(note(job, &around, now_s()));
     }
 

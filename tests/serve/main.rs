@@ -6,6 +6,7 @@
 mod tree;
 
 mod day;
+mod gaps;
 mod kills;
 mod rig;
 mod small;

@@ -116,16 +116,23 @@ impl Restore {
             let what = format!("job {job}: {}", fault.what);
             Fault { what, ..fault }
         })?;
+        // It may have taken hours: this is another connection.
+        let lost = super::more::lost_files(here, job)?;
         if here.json {
             let (job, bytes) = (job.0, meter.bytes());
-            super::show::print_value(
-                &serde_json::json!({ "job": job, "bytes": bytes, "left_out": left_out }),
-            )?;
+            super::show::print_value(&serde_json::json!({
+                "job": job, "bytes": bytes, "left_out": left_out, "lost": lost
+            }))?;
         } else {
             let (bytes, to) = (super::show::bytes(meter.bytes()), self.to.display());
             eprintln!("tapicli: job {job} is done: {bytes} were restored to {to}");
         }
-        Ok(Done::but_for(left_out))
+        if lost.is_empty() {
+            return Ok(Done::but_for(left_out));
+        }
+        lost.iter().for_each(|file| eprintln!("tapicli: lost: {}", super::more::lost_file(file)));
+        eprintln!("tapicli: tapicli job gaps {job} tells this again");
+        Ok(Done::Lacking(lost.len() as u64))
     }
 }
 

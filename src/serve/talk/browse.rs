@@ -2,10 +2,11 @@
 
 use super::carry::is_backup_of;
 use super::{Talk, of_fault, refused};
-use crate::catalogue::record::{Job, JobId, JobState};
+use crate::catalogue::record::{Job, JobId, JobState, Work};
 use crate::catalogue::{Snapshot, find, plan};
 use crate::list::file::ListWriter;
 use crate::list::{Entry as Listed, Line};
+use crate::serve::gap;
 use crate::serve::plan::{all_lines, chain};
 use crate::stream::{Begin, Blame, Fault, KIND_PAX};
 use crate::tapicom::limits::page;
@@ -35,6 +36,7 @@ impl Talk {
             }
             Command::FileList { job, offset } => self.file_list(job, offset),
             Command::RestorePlan(wanted) => self.plan(caller, &wanted),
+            Command::RestoreGaps { job, page } => self.gaps(job, &page),
             _ => Err(Box::new(refused(Why::Failed, "that is nothing to browse"))),
         };
         answer.unwrap_or_else(|reply| *reply)
@@ -170,6 +172,27 @@ impl Talk {
         let to = (from + CHUNK_BYTES).min(text.len());
         let next = (to < text.len()).then_some(to as u64);
         Ok(Reply::Chunk { bytes: Bytes(text[from..to].to_vec()), next })
+    }
+
+    /// Which files a restore could not give back.
+    fn gaps(&self, id: JobId, page_wanted: &Page) -> Told<Reply> {
+        let seen = told(self.look(move |view| {
+            let records = &view.state.records;
+            let job = records.jobs.get(&id)?.clone();
+            let Work::Restore { of, .. } = &job.work else { return None };
+            let of: Vec<Job> = of.iter().filter_map(|of| records.jobs.get(of).cloned()).collect();
+            Some((job, of, records.gaps.get(&id).cloned()))
+        }))?;
+        let unknown = || Box::new(refused(Why::NotFound, format!("there is no restore {id}")));
+        let (job, of, gaps) = seen.ok_or_else(unknown)?;
+        let files = match gaps {
+            Some(gaps) => told(gap::files(&self.reader, &job, &of, &gaps))?,
+            None => Vec::new(),
+        };
+        let skip: usize = page_wanted.after.as_deref().and_then(|n| n.parse().ok()).unwrap_or(0);
+        let (items, more) = page(files.into_iter().skip(skip), page_wanted.most);
+        let next = more.then(|| (skip + items.len()).to_string());
+        Ok(Reply::LostFiles(Paged { items, next }))
     }
 
     fn plan(&self, caller: &rights::Caller, wanted: &RestoreWanted) -> Told<Reply> {

@@ -76,6 +76,8 @@ impl Talk {
             | Command::Find { .. }
             | Command::Versions { .. }
             | Command::FileList { .. }
+            | Command::RestoreGaps { .. }
+            | Command::RestoreOutlook(_)
             | Command::RestorePlan(_) => self.browse(caller, command),
             Command::CatalogueCheck => self.check_catalogue(),
             Command::CatalogueExport => refused(

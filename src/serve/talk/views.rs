@@ -250,7 +250,8 @@ fn job_report(view: &View<'_>, job: &Job, kept_from: u32) -> Reply {
 /// The report, as a person reads it, and what was said of the job since the service began.
 fn words(view: &View<'_>, job: &Job) -> Vec<String> {
     let media: Vec<Medium> = view.state.records.media.values().cloned().collect();
-    let around = Around { media: &media, left_out: &[], waits_for: None, zone: &TimeZone::UTC };
+    let lost = report::lost(view.state.records.gaps.get(&job.id));
+    let around = Around { media: &media, left_out: &lost, waits_for: None, zone: &TimeZone::UTC };
     let report = report::report(job, &around, now_s());
     let said = view.events.of_job(job.id);
     report.lines().map(str::to_owned).chain(said).take(900).collect()

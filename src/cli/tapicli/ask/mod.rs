@@ -172,6 +172,11 @@ pub(in crate::cli::tapicli) enum Job {
         #[arg(long)]
         pool: String,
     },
+    /// What a restore could not give back: files, bytes, and the cartridge that should have them
+    Gaps {
+        /// Its number
+        job: u64,
+    },
     /// Its file list, as proc_record writes it
     List {
         /// Its number
@@ -191,6 +196,7 @@ impl Job {
             }
             Job::Verify { job } => here.have(Command::Verify { of: JobId(job), copy: None }),
             Job::Copy { job, pool } => here.have(Command::Copy { of: JobId(job), pool }),
+            Job::Gaps { job } => super::show::gaps(here, JobId(job)),
             Job::List { job } => super::show::file_list(here, JobId(job)),
         }
     }

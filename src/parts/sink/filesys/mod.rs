@@ -107,7 +107,7 @@ impl Filesys {
 
     fn end(&mut self, end: End, up: &mut dyn Upward) -> Result<(), Fault> {
         let running = self.running()?;
-        running.lost_at_the_end();
+        running.lost_at_the_end()?;
         running.reader.finish()?;
         running.restore.close();
         running.restore.name_unmatched();
@@ -176,28 +176,27 @@ impl Running {
         Ok(())
     }
 
-    /// Bytes from the last that came to `at` are lost: within a file they leave a hole there, else the member
-    /// that was begun is given up, and the next begins.
+    /// Bytes from the last that came to `at` are lost: in a file that was begun they leave a hole, to its end if
+    /// need be; behind that the next member begins.
     fn go_on_behind(&mut self, at: u64) -> Result<(), Fault> {
         let count = at.saturating_sub(self.next);
         self.restore.lost(self.next, at);
-        if self.reader.left_in_member().is_some_and(|left| count <= left) {
+        let left = self.reader.left_in_member();
+        if let Some(left) = left {
             self.restore.is_incomplete();
             let restore = &mut self.restore;
-            return self.reader.lose(count, &mut |event| restore.event(event));
+            self.reader.lose(count.min(left), &mut |event| restore.event(event))?;
         }
-        self.restore.give_up_member();
-        self.reader = Reader::at(at);
+        if left.is_none_or(|left| count > left) {
+            self.restore.give_up_member();
+            self.reader = Reader::at(at);
+        }
         Ok(())
     }
 
     /// Nothing came behind what is lost.
-    fn lost_at_the_end(&mut self) {
-        if let Some(to) = self.lost_to.take() {
-            self.restore.lost(self.next, to);
-            self.restore.give_up_member();
-            self.reader = Reader::at(to);
-        }
+    fn lost_at_the_end(&mut self) -> Result<(), Fault> {
+        self.lost_to.take().map_or(Ok(()), |to| self.go_on_behind(to))
     }
 
     /// The digest is over the payload, as a file system has no bytes of its own to be hashed.
