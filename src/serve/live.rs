@@ -9,6 +9,7 @@ use std::io::{PipeReader, PipeWriter, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::held::Held;
 use super::outgo::{Outgo, Words};
 use crate::authority::event::Ending;
 use crate::catalogue::Reader;
@@ -34,6 +35,8 @@ pub struct Live {
     outgo: Option<Arc<Mutex<Outgo>>>,
     /// What comes out of a drive for a session, where no client stands between.
     between: Option<PipeReader>,
+    /// The list of what is recorded of a stream that comes in.
+    pub held: Option<Arc<Mutex<Held>>>,
     /// The file list, once all of it came.
     pub list: Option<NewRun>,
     came: bool,
@@ -158,6 +161,11 @@ impl Live {
 
     /// Everything up to `to` is recorded: the client may know.
     pub fn confirm(&mut self, to: u64) {
+        if let Some(held) = &self.held {
+            let kept = held.lock().unwrap_or_else(PoisonError::into_inner).recorded(to);
+            // The list of what was cut will be shorter.
+            kept.unwrap_or_else(|fault| tracing::warn!(%fault, "a list is not kept"));
+        }
         while let Some(receipt) = self.receipts.pop_front_if(|receipt| receipt.to <= to) {
             let Some(visitor) = &mut self.visitor else { continue };
             if let Err(fault) = visitor.receipts.receipt(receipt) {

@@ -11,6 +11,7 @@ pub mod drive;
 pub mod due;
 pub mod events;
 pub mod gap;
+pub mod held;
 pub mod ingest;
 pub mod live;
 pub mod metrics;

@@ -9,6 +9,7 @@ use std::io::PipeWriter;
 
 use crate::catalogue::record::JobId;
 use crate::catalogue::Reader;
+use crate::list::Line;
 use crate::serve::gap::{self, GoOn};
 use crate::stream::frame::FrameWriter;
 use crate::stream::{Abort, Begin, Block, End, Fault, Item, Outlet};
@@ -21,6 +22,8 @@ const MARK_BYTES: usize = 256 * 1024;
 pub struct Words {
     /// Only some of the stream is wanted.
     pub partial: bool,
+    /// The stream was cut when it was backed up.
+    pub cut: bool,
     /// Lines before its data: which ranges those are.
     pub before: Vec<u8>,
     /// Lines behind it: what is in it.
@@ -154,6 +157,11 @@ impl Outgo {
             self.tell_lost(&GoOn::nowhere(layers))?;
         }
         let Some(Now { of, bytes, lost, .. }) = self.now.take() else { return Ok(()) };
+        if self.words.get(&of).is_some_and(|words| words.cut) {
+            let mut line = Vec::new();
+            Line::Cut.write(&mut line);
+            self.put(Item::Mark(line))?;
+        }
         let behind = self.words.get(&of).map(|words| words.behind.clone()).unwrap_or_default();
         self.lines(&behind)?;
         self.put(Item::End(End { bytes, skipped: lost }))

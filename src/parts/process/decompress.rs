@@ -8,7 +8,7 @@ use super::codec::{ChunkHeader, Codec, HEADER_BYTES, codec};
 use super::layer;
 use super::translate::Translation;
 use super::wants::Wants;
-use crate::list::lost;
+use crate::list::{lost, says_cut};
 use crate::stream::block::{BLOCK_BYTES, Pool};
 use crate::stream::{Begin, Blame, End, Fault, Item, Outlet, Process, Receipt, Upward};
 
@@ -87,6 +87,10 @@ impl Decompress {
 
     /// Bytes are lost: the chunk that was begun is given up, and the next begins where the line says.
     fn mark(&mut self, lines: &[u8], out: &mut dyn Outlet) -> Result<(), Fault> {
+        if says_cut(lines) {
+            self.packed.clear();
+            self.partial = true;
+        }
         for (depth, to) in lost(lines)? {
             if depth == self.depth + 1 {
                 self.packed.clear();

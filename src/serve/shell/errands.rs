@@ -4,13 +4,14 @@
 //! everything does.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::{Happening, Limits, Plan, Shell, send};
 use crate::authority::action::{Errand, Piece};
 use crate::authority::event::{ClientSide, DriveId, Ending, ErrandId, Event, Said};
 use crate::authority::state::State;
 use crate::catalogue::record::{Job, JobId, Work};
+use crate::serve::held::Held;
 use crate::serve::ingest::{self, Expected};
 use crate::serve::session::Gate;
 use crate::stream::{Blame, Fault};
@@ -86,7 +87,10 @@ impl Shell {
         let over = move |came, list, place| {
             send(&happen, Happening::CameIn(job, came, list, drive, place));
         };
+        let held = keeps_list.map(|job| Held::new(job, &self.spool)).transpose()?;
+        live.held = held.map(|held| Arc::new(Mutex::new(held)));
         let way = ingest::Way {
+            held: live.held.clone(),
             expected,
             list_of: keeps_list,
             spool: self.spool.clone(),

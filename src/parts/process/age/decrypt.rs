@@ -295,6 +295,10 @@ impl Decrypt {
 
     /// Opens the lines that this layer sealed; takes out the wants of its output.
     fn mark(&mut self, lines: &[u8], out: &mut dyn Outlet) -> Result<(), Fault> {
+        if crate::list::says_cut(lines) {
+            // Nothing comes behind it.
+            self.lose(self.depth + 1, u64::MAX)?;
+        }
         for (depth, to) in crate::list::lost(lines)? {
             self.lose(depth, to)?;
         }
@@ -321,7 +325,7 @@ impl Decrypt {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         match Line::parse(line).map_err(Fault::stream)? {
             Line::Seek { depth, .. } => Ok(depth > self.depth),
-            Line::Lost { .. } => Ok(true),
+            Line::Lost { .. } | Line::Cut => Ok(true),
             _ => Ok(false),
         }
     }

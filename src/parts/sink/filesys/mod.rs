@@ -170,6 +170,10 @@ impl Running {
     }
 
     fn mark(&mut self, lines: &[u8]) -> Result<(), Fault> {
+        if crate::list::says_cut(lines) {
+            self.restore.cut();
+            self.reader = Reader::at(self.next);
+        }
         let lost = crate::list::lost(lines)?;
         let to = lost.into_iter().filter(|(depth, _)| *depth == 0).map(|(_, to)| to).max();
         self.lost_to = self.lost_to.max(to);

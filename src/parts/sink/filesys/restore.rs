@@ -400,6 +400,14 @@ impl Restore {
         self.report.wanting(&format!("lost: the archive from byte {from} to {to}"));
     }
 
+    /// The backup was cut short here; the member under way is in what goes on from it.
+    pub fn cut(&mut self) {
+        self.chosen = true;
+        if let Some(open) = self.open.take() {
+            self.report.note("the backup was cut short in it", open.path.bytes());
+        }
+    }
+
     /// The member under way will have a hole where content is lost.
     pub fn is_incomplete(&mut self) {
         if let Some(open) = &mut self.open {
