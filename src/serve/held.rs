@@ -128,6 +128,7 @@ pub fn list(job: JobId, spool: &Path) -> Result<Option<NewRun>, Fault> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         file => BufReader::new(file.map_err(failed)?),
     };
+    // What goes on from here brings them again, so that they get their times last.
     let unwhole = unwhole_directories(&path)?;
     let mut lines = file.split(b'\n');
     let layers = lines.next().transpose().map_err(failed)?.unwrap_or_default();
@@ -137,20 +138,19 @@ pub fn list(job: JobId, spool: &Path) -> Result<Option<NewRun>, Fault> {
     for line in lines {
         // What a power cut tore is the last.
         let Ok(line) = Line::parse(&line.map_err(failed)?) else { break };
-        let is_unwhole = match &line {
-            Line::Entry(entry) => entry.kind == b'd' && unwhole(&entry.path),
-            Line::Inode { path, .. } => unwhole(path),
-            _ => false,
-        };
-        if !is_unwhole {
-            writer.line(line)?;
+        if let Line::Entry(entry) = &line
+            && entry.kind == b'd'
+            && unwhole(&entry.path)
+        {
+            let (why, path) = ("changed".into(), entry.path.clone());
+            writer.line(Line::Missing { why, path })?;
         }
+        writer.line(line)?;
     }
     writer.finish().map(Some)
 }
 
-/// Tells a directory in which something may be missing: one that the last entry is in, or is. What goes on must
-/// bring it again, for its time.
+/// Tells a directory in which something may be missing: one that the last entry is in, or is.
 fn unwhole_directories(path: &Path) -> Result<impl Fn(&[u8]) -> bool, Fault> {
     let failed = |e: std::io::Error| Fault::host(format!("cannot read {}", path.display()), &e);
     let file = BufReader::new(File::open(path).map_err(failed)?);

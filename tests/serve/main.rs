@@ -8,5 +8,6 @@ mod tree;
 mod day;
 mod gaps;
 mod kills;
+mod resume;
 mod rig;
 mod small;

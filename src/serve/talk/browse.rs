@@ -55,7 +55,10 @@ impl Talk {
             let good = |job: &&Job| {
                 let is_there = matches!(
                     job.state,
-                    JobState::Done | JobState::DoneBut(_) | JobState::Interrupted(_)
+                    JobState::Done
+                        | JobState::DoneBut(_)
+                        | JobState::Interrupted(_)
+                        | JobState::Cancelled(_)
                 );
                 is_there && job.recorded > 0 && is_backup_of(job, &machine, name.as_deref())
             };
