@@ -20,9 +20,9 @@ const CHUNK_BYTES: usize = 40 * 1024;
 /// Entries that are found in one go.
 const FOUND_MAX: usize = 1_000;
 
-type Told<T> = Result<T, Box<Reply>>;
+pub(super) type Told<T> = Result<T, Box<Reply>>;
 
-fn told<T>(result: Result<T, Fault>) -> Told<T> {
+pub(super) fn told<T>(result: Result<T, Fault>) -> Told<T> {
     result.map_err(|fault| Box::new(of_fault(&fault)))
 }
 
@@ -35,6 +35,7 @@ impl Talk {
                 self.versions(caller, machine, &path, &page)
             }
             Command::FileList { job, offset } => self.file_list(job, offset),
+            Command::RestoreOutlook(wanted) => self.outlook(caller, &wanted),
             Command::RestorePlan(wanted) => self.plan(caller, &wanted),
             Command::RestoreGaps { job, page } => self.gaps(job, &page),
             _ => Err(Box::new(refused(Why::Failed, "that is nothing to browse"))),
@@ -198,7 +199,8 @@ impl Talk {
         Ok(Reply::LostFiles(Paged { items, next }))
     }
 
-    fn plan(&self, caller: &rights::Caller, wanted: &RestoreWanted) -> Told<Reply> {
+    /// What a restore would take.
+    pub(super) fn plan_of(&self, caller: &rights::Caller, wanted: &RestoreWanted) -> Told<Plan> {
         let jobs = self.state_of(caller, &wanted.tree)?;
         let snapshot = self.snapshot()?;
         let patterns: Vec<Vec<u8>> =
@@ -235,7 +237,7 @@ impl Talk {
         });
         let missing = unmatched.chain(lacking).collect();
         let (entries, bytes) = (planned.entries, planned.bytes);
-        Ok(Reply::Plan(Plan { jobs, media, entries, bytes, missing }))
+        Ok(Plan { jobs, media, entries, bytes, missing })
     }
 }
 
