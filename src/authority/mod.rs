@@ -17,6 +17,7 @@ mod deal;
 pub mod drives;
 pub mod event;
 mod gaps;
+mod health;
 mod jobs;
 mod library;
 pub mod media;

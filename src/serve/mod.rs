@@ -5,6 +5,7 @@
 //! those who are told. Decides nothing: what happens is an event, what is to be done an action.
 
 pub mod calendar;
+pub mod condition;
 pub mod config;
 pub mod devices;
 pub mod drive;

@@ -1,13 +1,15 @@
 //! What people see of restores, health and quotas.
 
-use std::io::Write as _;
+use std::io::Write;
 
-use super::show::{bytes, path};
+use super::show::{bytes, path, table, time};
 use super::{Here, said, unexpected};
-use crate::catalogue::record::JobId;
+use crate::catalogue::record::{Counted, JobId, Patient};
 use crate::cli::table::{Facts, Table, print};
 use crate::stream::Fault;
-use crate::tapicom::message::{Command, LostFile, Outlook, Page, Reply};
+use crate::tapicom::message::{
+    Command, Condition, LostFile, Outlook, Page, Reply, Severity,
+};
 
 /// Shows an answer.
 pub(super) fn show(reply: Reply) -> Result<(), Fault> {
@@ -16,7 +18,54 @@ pub(super) fn show(reply: Reply) -> Result<(), Fault> {
             files.items.iter().try_for_each(|file| writeln!(out, "{}", lost_file(file)))
         }),
         Reply::Outlook(outlook) => show_outlook(&outlook),
+        Reply::Conditions(all) => print(|out| all.iter().try_for_each(|one| write_one(out, one))),
+        Reply::Quotas(quotas) => {
+            let mut shown = Table::new(&["MACHINE", "A DAY", "USED", "LEFT", "UNTIL"], &[1, 2, 3]);
+            for quota in quotas.items {
+                let most = quota.quota.map_or("any".into(), bytes);
+                let left = quota.left.map_or("any".into(), bytes);
+                let used = bytes(quota.used);
+                shown.row([quota.machine, most, used, left, time(quota.renews_s)]);
+            }
+            table(&shown)
+        }
         _ => Err(unexpected()),
+    }
+}
+
+fn write_one(out: &mut impl Write, one: &Condition) -> std::io::Result<()> {
+    let health = &one.health;
+    let mut shown = Facts::default();
+    match (&health.of, one.drive) {
+        (Patient::Medium(_), _) => {}
+        (Patient::Drive(serial), Some(number)) => {
+            shown.add("drive", format!("{number}, serial {serial}"));
+        }
+        (Patient::Drive(serial), None) => shown.add("drive", format!("serial {serial}")),
+    }
+    shown.add("counted mounts", health.mounts);
+    for (name, all, last) in [
+        ("written", health.written, health.last_written),
+        ("read", health.read, health.last_read),
+    ] {
+        shown.add(name, format!("{}{}", bytes(all.bytes), speeds(all, last)));
+    }
+    let how = match one.severity {
+        None | Some(Severity::Note) => "well",
+        Some(Severity::Warning) => "somebody should look",
+        Some(Severity::Alarm) => "IN DANGER",
+    };
+    shown.add("condition", how);
+    one.words.iter().for_each(|line| shown.add("", line));
+    shown.write(out)
+}
+
+/// Speeds of all of it and of the last job, where they are known.
+fn speeds(all: Counted, last: Counted) -> String {
+    let per_s = |counted: Counted| counted.bytes.saturating_mul(1000).checked_div(counted.ms);
+    match (per_s(all), per_s(last)) {
+        (Some(all), Some(last)) => format!(" at {}/s, last {}/s", bytes(all), bytes(last)),
+        _ => String::new(),
     }
 }
 

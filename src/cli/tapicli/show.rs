@@ -28,7 +28,7 @@ pub(super) fn bytes(count: u64) -> String {
     }
 }
 
-fn time(at_s: Seconds) -> String {
+pub(super) fn time(at_s: Seconds) -> String {
     match jiff::Timestamp::from_second(at_s) {
         Ok(stamp) => stamp.strftime("%Y-%m-%d %H:%M:%S").to_string(),
         Err(_) => at_s.to_string(),

@@ -81,6 +81,8 @@ pub struct View<'a> {
     pub events: &'a Events,
     /// Since when the service runs.
     pub since_s: Seconds,
+    /// Serial numbers of the drives.
+    pub serials: &'a BTreeMap<String, DriveId>,
 }
 
 /// A restore's plan.
@@ -135,6 +137,8 @@ pub struct Shell {
     limits: Limits,
     happen: Happen,
     since_s: Seconds,
+    /// Serial numbers of drives, as they said them.
+    serials: BTreeMap<String, DriveId>,
 }
 
 /// Seconds since the epoch.
@@ -190,6 +194,7 @@ impl Shell {
             limits,
             happen,
             since_s: now_s(),
+            serials: BTreeMap::new(),
         })
     }
 
@@ -237,7 +242,8 @@ impl Shell {
 
     fn view(&self) -> View<'_> {
         let moved = self.lives.iter().map(|(job, live)| (*job, live.meter.bytes())).collect();
-        View { state: &self.state, moved, events: &self.events, since_s: self.since_s }
+        let (state, events, serials) = (&self.state, &self.events, &self.serials);
+        View { state, moved, events, since_s: self.since_s, serials }
     }
 
     /// One event, and all that follows.
@@ -253,6 +259,9 @@ impl Shell {
             && let Some(seat) = self.seats.get_mut(drive)
         {
             (seat.gate, seat.streams) = (None, BTreeMap::new());
+        }
+        if let Event::Drive { drive, said: Said::Counted(count), .. } = &event {
+            self.serials.insert(count.serial.clone(), *drive);
         }
         if let Event::Drive { drive, said: Said::Alerts(alerts), .. } = &event {
             self.events.alerted(*drive, alerts);

@@ -240,7 +240,10 @@ pub(in crate::cli::tapicli) enum Medium {
 impl Medium {
     pub(in crate::cli::tapicli) fn run(self, here: &Here) -> Result<Done, Fault> {
         match self {
-            Medium::Show { tag } => here.show(Command::Medium { tag }),
+            Medium::Show { tag } => {
+                here.show(Command::Medium { tag: tag.clone() })?;
+                here.show(Command::Conditions { medium: Some(tag) })
+            }
             Medium::Assign { tag, pool } => {
                 here.have(Command::MediumAssign { tag, pool: Some(pool) })
             }
@@ -255,6 +258,8 @@ impl Medium {
 pub(in crate::cli::tapicli) enum Library {
     /// What is where
     Inventory,
+    /// How the drives are: errors, alerts, cleanings, speeds
+    Health,
     /// Move a cartridge: `move "slot 3" "mail slot 1"`
     Move {
         /// From where
@@ -277,6 +282,7 @@ impl Library {
             Library::Inventory => {
                 here.show(Command::Inventory { again: false, page: Page::default() })
             }
+            Library::Health => here.show(Command::Conditions { medium: None }),
             Library::Move { from, to } => here.have(Command::Move { from, to }),
             Library::Import => here.have(Command::Import),
             Library::Export { tag } => here.have(Command::Export { tag }),
