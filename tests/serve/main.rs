@@ -6,6 +6,8 @@
 mod tree;
 
 mod day;
+mod gaps;
 mod kills;
+mod resume;
 mod rig;
 mod small;
