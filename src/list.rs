@@ -8,6 +8,8 @@
 //! f 512 4608 3000 1700000000.000000000 <blake3 or -> path       an entry: type offset span size mtime digest path [link]
 //! ~ 1 1048576 400123                                             a seek point of layer 1: payload offset, offset after the layer
 //! ? 0 512 5120                                                   a wanted range at depth 0 (only in partial streams)
+//! x 0 9728                                                      what comes before byte 9728 at depth 0, and did not yet, is lost
+//! c                                                              the stream was cut here: what is half here is left out
 //! ! unreadable path                                              a thing left out, and why in one word
 //! @ 0 524192 524192 TAP001L8 <uuid or -> 0 5 on-tape             where bytes lie: from to stride medium volume partition block grade
 //! % 2 0 more <base64>                                            lines that layer 2 sealed: piece 0, and more follow
@@ -100,6 +102,16 @@ pub enum Line {
         /// One past the last.
         to: u64,
     },
+    /// Bytes that nobody has any more: of what has not come yet, nothing before this byte will. Reading
+    /// goes on there, at the start of a chunk of the layer, or of the payload at an entry or within one.
+    Lost {
+        /// 0 = the payload itself.
+        depth: u8,
+        /// The next byte that is of use.
+        to: u64,
+    },
+    /// The backup was cut short here: what is half in the stream is left out, and something else goes on.
+    Cut,
     /// Something the source left out.
     Missing {
         /// One word: `unreadable`, `vanished`, `changed`, `excluded`, `socket`, `long-name`.
@@ -233,6 +245,8 @@ impl Line {
             Line::Entry(entry) => return entry.write_line(out),
             Line::Seek { depth, input, output } => format!("~ {depth} {input} {output}"),
             Line::Want { depth, from, to } => format!("? {depth} {from} {to}"),
+            Line::Cut => "c".into(),
+            Line::Lost { depth, to } => format!("x {depth} {to}"),
             Line::Missing { why, path } => {
                 return write_path(&format!("! {why}"), path, out);
             }
@@ -310,6 +324,8 @@ fn parse_fields(fields: &[&[u8]]) -> Option<Line> {
         [b"?", depth, from, to] => {
             Some(Line::Want { depth: number(depth)?, from: number(from)?, to: number(to)? })
         }
+        [b"c"] => Some(Line::Cut),
+        [b"x", depth, to] => Some(Line::Lost { depth: number(depth)?, to: number(to)? }),
         [b"!", why, path] => Some(Line::Missing {
             why: String::from_utf8(why.to_vec()).ok()?,
             path: unescape(path)?,
@@ -397,6 +413,27 @@ fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// Takes the words about lost bytes out of a mark: for each its depth and the byte where reading goes on.
+/// Does without parsing the lines, but for those.
+///
+/// # Errors
+///
+/// Such a line makes no sense.
+pub fn lost(lines: &[u8]) -> Result<Vec<(u8, u64)>, Fault> {
+    let is_one = |line: &&[u8]| line.starts_with(b"x ");
+    let each = lines.split(|&b| b == b'\n').filter(is_one).map(Line::parse);
+    each.map(|line| match line.map_err(Fault::stream)? {
+        Line::Lost { depth, to } => Ok((depth, to)),
+        _ => Err(Fault::stream("a line about lost bytes makes no sense")),
+    })
+    .collect()
+}
+
+/// Whether a mark says that the backup was cut short here.
+pub fn says_cut(lines: &[u8]) -> bool {
+    lines.split(|&b| b == b'\n').any(|line| line == b"c")
+}
+
 /// The lines of a mark or of an index, each parsed.
 pub fn lines(bytes: &[u8]) -> impl Iterator<Item = Result<Line, String>> {
     bytes.split(|&b| b == b'\n').filter(|line| !line.is_empty()).map(Line::parse)
@@ -423,7 +460,7 @@ mod tests {
     #[test]
     fn every_kind_of_line_comes_back() {
         let text = b"f 512 4608 3000 -1.000000001 - a\\x20b\n\
-            l 0 512 0 0.000000000 - \\e target\n~ 1 10 20\n? 0 1 2\n! vanished x\xff\n\
+            l 0 512 0 0.000000000 - \\e target\n~ 1 10 20\n? 0 1 2\nx 0 9\nc\n! vanished x\xff\n\
             @ 0 10 5 TAP001L8 - 0 5 on-tape\n% 2 0 more AAECAw==\n% 2 1 last \n+ 2 aGVhZA==\n\
             i 77 a\\x0a\n- a\\x20b\n\
             # 6f8f57e4-1b0a-4ad4-9c4e-0c5a1d2b3c4d -1.000000002 pax host\\x20/srv\n\

@@ -224,6 +224,7 @@ impl Step<'_> {
             return;
         }
         match said {
+            Said::Counted(count) => self.counted(id, &count),
             Said::Alerts(words) => self.alerts(id, words),
             Said::WantsCleaning => self.wants_cleaning(id),
             Said::Changed => self.medium_changed(id),

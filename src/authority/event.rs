@@ -8,7 +8,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::order::{Caller, Order};
-use crate::catalogue::record::{JobId, Kept};
+use crate::catalogue::record::{Counted, JobId, Kept};
 use crate::stream::StreamId;
 
 /// A drive: `drive 1` is the first. Who of the world's drives it is, by serial number, knows the shell.
@@ -229,6 +229,8 @@ pub enum Said {
     /// The errand could not be done, the drive is idle: why, in words. Where cartridges are is unknown now
     /// (an inventory is asked for).
     Failed(String),
+    /// What was counted since the last time. Unasked; said before a cartridge is taken out.
+    Counted(Count),
     /// TapeAlert flags, in words. Unasked.
     Alerts(Vec<String>),
     /// The drive wants to be cleaned. Unasked.
@@ -240,6 +242,23 @@ pub enum Said {
     Lost(String),
     /// A lost drive is there again, idle. Unasked.
     Back,
+}
+
+/// What a drive counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Count {
+    /// The drive's serial number.
+    pub serial: String,
+    /// While it wrote.
+    pub written: Counted,
+    /// While it read.
+    pub read: Counted,
+    /// TapeAlert flags that were up, by number.
+    pub alerts: Vec<u8>,
+    /// Whether the cartridge is taken out now.
+    pub ends: bool,
+    /// Whether it was cleaned; then nothing else counts.
+    pub cleaned: bool,
 }
 
 /// What the client's side of a job's stream does.

@@ -212,6 +212,7 @@ impl Step<'_> {
     fn end_stream(&mut self, id: JobId, cut: Option<String>) {
         self.state.client_since.remove(&id);
         self.state.pulled.remove(&id);
+        self.keep_gaps(id);
         self.state.readings.remove(&id);
         let was_here = self.state.clients.remove(&id);
         if was_here || self.is_in_session(id).is_some() {

@@ -16,6 +16,8 @@ pub mod clock;
 mod deal;
 pub mod drives;
 pub mod event;
+mod gaps;
+mod health;
 mod jobs;
 mod library;
 pub mod media;

@@ -48,6 +48,14 @@ pub enum Order {
         /// Higher goes first.
         priority: i32,
     },
+    /// Keep what is missing of a backup that was cut short, as another that builds on it. Answer:
+    /// [`Backup`](super::Reply::Backup).
+    Continue {
+        /// Which was cut.
+        job: JobId,
+        /// Identity of the stream, never used before.
+        stream: StreamId,
+    },
     /// Give back what jobs kept. Answer: [`Job`](super::Reply::Job).
     Restore {
         /// Which, in the order they are to be laid over one another: the full one first.

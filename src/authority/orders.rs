@@ -7,13 +7,13 @@ use super::action::Reply;
 use super::event::{CallId, DriveId};
 use super::order::{Caller, Order};
 use super::step::Step;
-use crate::catalogue::record::{Job, JobId, JobState, Right, Work};
+use crate::catalogue::record::{Job, JobId, JobState, Level, Right, Work};
 use crate::stream::StreamId;
 
 /// The right a command takes. What is somebody else's takes more.
 pub fn right(order: &Order) -> Right {
     match order {
-        Order::Backup { .. } | Order::Resume { .. } => Right::BackUp,
+        Order::Backup { .. } | Order::Continue { .. } | Order::Resume { .. } => Right::BackUp,
         Order::Restore { .. } => Right::Restore,
         Order::Cancel { .. } | Order::PutTicket(_) | Order::DropTicket { .. } => Right::Look,
         Order::Verify { .. }
@@ -62,6 +62,7 @@ impl Step<'_> {
             Order::Backup { name, incremental, pool, stream, priority } => {
                 self.order_backup(call, by, (name, pool, stream), incremental, priority);
             }
+            Order::Continue { job, stream } => self.order_continue(call, by, job, stream),
             Order::Restore { of, only, to, priority } => {
                 self.order_restore(call, by, of, only, to, priority);
             }
@@ -132,6 +133,35 @@ impl Step<'_> {
         let work = Work::Backup { name, level, pool, stream };
         let id = self.new_job(work, &by.machine, &by.user, priority);
         if let Some(reply) = self.backup_reply(id) {
+            self.answer(call, reply);
+        }
+    }
+
+    fn order_continue(&mut self, call: CallId, by: &Caller, id: JobId, stream: StreamId) {
+        let job = self.state.job(id).filter(|job| job.machine == by.machine).cloned();
+        let Some(Job { work: Work::Backup { name, pool, .. }, state, recorded, priority, .. }) = job
+        else {
+            return self.refuse(call, format!("there is no backup {id} of {}", by.machine), "");
+        };
+        let is_cut = matches!(
+            state,
+            JobState::Interrupted(_) | JobState::Cancelled(_) | JobState::Failed(_)
+        );
+        if !is_cut || recorded == 0 || !self.state.is_chain_kept(id) {
+            let why = match is_cut {
+                false => format!("job {id} is {}", super::jobs::words(&state)),
+                true => format!("of job {id}, or what it builds on, nothing can be built on"),
+            };
+            return self.refuse(call, why, "begin a new backup");
+        }
+        if let Err((why, hint)) = self.may_back_up(by, &pool, stream) {
+            return self.refuse(call, why, hint);
+        }
+        self.state.retries.remove(&id);
+        let work = Work::Backup { name, level: Level::Since(id), pool, stream };
+        let new = self.new_job(work, &by.machine, &by.user, priority.min(0));
+        self.tell(Some(id), format!("job {new} goes on with what is missing of job {id}"));
+        if let Some(reply) = self.backup_reply(new) {
             self.answer(call, reply);
         }
     }

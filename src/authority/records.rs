@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::catalogue::record::{
-    Change, Job, JobId, Machine, Medium, Pool, Record, Schedule, Seconds, Set, Ticket, User, Wish,
+    Change, Gaps, Health, Job, JobId, Machine, Medium, Patient, Pool, Record, Schedule, Seconds, Set, Ticket, User, Wish,
 };
 
 /// All records, by key.
@@ -33,6 +33,10 @@ pub struct Records {
     pub schedules: BTreeMap<String, Schedule>,
     /// Wishes.
     pub wishes: BTreeMap<u64, Wish>,
+    /// What restores could not give back, by job.
+    pub gaps: BTreeMap<JobId, Gaps>,
+    /// How cartridges and drives are.
+    pub health: BTreeMap<Patient, Health>,
     /// Number and hash of the last entry of the audit trail; 0 and zeros: there is none.
     pub audit: (u64, [u8; 32]),
     /// The newest time that is recorded.
@@ -79,6 +83,8 @@ impl Records {
                 drop(self.schedules.insert(schedule.name.clone(), schedule));
             }
             Record::Wish(wish) => drop(self.wishes.insert(wish.number, wish)),
+            Record::Gaps(gaps) => drop(self.gaps.insert(gaps.job, gaps)),
+            Record::Health(health) => drop(self.health.insert(health.of.clone(), health)),
             Record::Audit(entry) => {
                 self.newest_s = self.newest_s.max(entry.at_s);
                 if entry.number > self.audit.0 {
@@ -97,6 +103,8 @@ pub fn same_key(one: &Record, other: &Record) -> bool {
         (Record::Set(a), Record::Set(b)) => a.id == b.id,
         (Record::Schedule(a), Record::Schedule(b)) => a.name == b.name,
         (Record::Wish(a), Record::Wish(b)) => a.number == b.number,
+        (Record::Gaps(a), Record::Gaps(b)) => a.job == b.job,
+        (Record::Health(a), Record::Health(b)) => a.of == b.of,
         _ => false,
     }
 }

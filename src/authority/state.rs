@@ -15,6 +15,9 @@ use super::reading::Reading;
 use super::records::Records;
 use crate::catalogue::record::{Job, JobId, JobState, Record, Seconds};
 
+/// A day, seconds.
+const DAY_S: Seconds = 86_400;
+
 /// Numbers an operator may want otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -217,6 +220,13 @@ impl State {
     /// The tag of what is in an element.
     pub fn tag_in(&self, element: Element) -> Option<&str> {
         self.elements.get(&element)?.as_ref()?.tag.as_deref()
+    }
+
+    /// Bytes a machine gave today, and when the day is over.
+    pub fn given_today(&self, machine: &str) -> (u64, Seconds) {
+        let today = self.now_s().div_euclid(DAY_S);
+        let given = self.given.get(machine).filter(|(day, _)| *day == today);
+        (given.map_or(0, |(_, bytes)| *bytes), (today + 1) * DAY_S)
     }
 
     /// The time by which things expire.

@@ -426,6 +426,86 @@ impl Audit {
     }
 }
 
+/// Bytes that a restore went without.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// Whose stream.
+    pub of: JobId,
+    /// First stream byte.
+    pub from: u64,
+    /// One past the last.
+    pub to: u64,
+    /// Tag of the medium that should have them.
+    pub medium: String,
+    /// Block in which the first of them lies there.
+    pub block: u64,
+    /// Why they cannot be had, in words.
+    pub why: String,
+}
+
+/// What a restore could not give back. Its key is `job`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gaps {
+    /// The restore.
+    pub job: JobId,
+    /// In the order of its streams.
+    pub lost: Vec<Lost>,
+}
+
+/// What a health record is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Patient {
+    /// A cartridge, by its tag.
+    Medium(String),
+    /// A drive, by its serial number.
+    Drive(String),
+}
+
+/// What a drive counted while it wrote or read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Bytes that went over the bus.
+    pub bytes: u64,
+    /// Milliseconds in which they did.
+    pub ms: u64,
+    /// Errors that it corrected.
+    pub corrected: u64,
+    /// Errors that it could not correct.
+    pub hard: u64,
+}
+
+/// How often a TapeAlert flag was up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alerted {
+    /// Mounts in which it was.
+    pub times: u64,
+    /// When it was last.
+    pub last_s: Seconds,
+}
+
+/// What drives said of a cartridge, or of themselves, mount after mount. Its key is `of`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Of what.
+    pub of: Patient,
+    /// Mounts that were counted.
+    pub mounts: u64,
+    /// When the last one was.
+    pub last_s: Seconds,
+    /// Writing, in all.
+    pub written: Counted,
+    /// Reading, in all.
+    pub read: Counted,
+    /// Writing in the last mount in which something was written.
+    pub last_written: Counted,
+    /// Reading in the last mount in which something was read.
+    pub last_read: Counted,
+    /// TapeAlert flags that were up, by number.
+    pub alerts: BTreeMap<u8, Alerted>,
+    /// Times a drive was cleaned; 0 of a cartridge.
+    pub cleaned: u64,
+}
+
 /// Any record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record {
@@ -449,6 +529,10 @@ pub enum Record {
     Wish(Wish),
     /// An entry of the audit trail.
     Audit(Audit),
+    /// What a restore could not give back.
+    Gaps(Gaps),
+    /// How a cartridge or a drive is.
+    Health(Health),
 }
 
 /// What is to be different once it is committed.

@@ -6,7 +6,7 @@
 use redb::TableDefinition;
 
 use super::envelope;
-use super::record::{Change, Record};
+use super::record::{Change, Patient, Record};
 use crate::stream::Fault;
 
 /// Any table: bytes to bytes.
@@ -42,11 +42,15 @@ pub enum Kind {
     Wish,
     /// The audit trail.
     Audit,
+    /// What restores could not give back.
+    Gaps,
+    /// How cartridges and drives are.
+    Health,
 }
 
 impl Kind {
     /// All of them, in the order in which they are loaded and exported.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 12] = [
         Kind::User,
         Kind::Ticket,
         Kind::Machine,
@@ -57,6 +61,8 @@ impl Kind {
         Kind::Schedule,
         Kind::Wish,
         Kind::Audit,
+        Kind::Gaps,
+        Kind::Health,
     ];
 
     /// The name of its table.
@@ -72,6 +78,8 @@ impl Kind {
             Kind::Schedule => "schedule",
             Kind::Wish => "wish",
             Kind::Audit => "audit",
+            Kind::Gaps => "gaps",
+            Kind::Health => "health",
         }
     }
 
@@ -94,6 +102,8 @@ impl Kind {
             Kind::Schedule => Record::Schedule(envelope::open(name, key, bytes)?),
             Kind::Wish => Record::Wish(envelope::open(name, key, bytes)?),
             Kind::Audit => Record::Audit(envelope::open(name, key, bytes)?),
+            Kind::Gaps => Record::Gaps(envelope::open(name, key, bytes)?),
+            Kind::Health => Record::Health(envelope::open(name, key, bytes)?),
         };
         match place(&record) == (self, key.to_vec()) {
             true => Ok(record),
@@ -121,6 +131,8 @@ pub fn place(record: &Record) -> (Kind, Vec<u8>) {
         Record::Schedule(schedule) => (Kind::Schedule, schedule.name.clone().into_bytes()),
         Record::Wish(wish) => (Kind::Wish, number(wish.number)),
         Record::Audit(audit) => (Kind::Audit, number(audit.number)),
+        Record::Gaps(gaps) => (Kind::Gaps, number(gaps.job.0)),
+        Record::Health(health) => (Kind::Health, patient(&health.of)),
     }
 }
 
@@ -138,6 +150,8 @@ pub fn close(kind: Kind, key: &[u8], record: &Record) -> Result<Vec<u8>, Fault> 
         Record::Schedule(value) => envelope::close(name, key, value),
         Record::Wish(value) => envelope::close(name, key, value),
         Record::Audit(value) => envelope::close(name, key, value),
+        Record::Gaps(value) => envelope::close(name, key, value),
+        Record::Health(value) => envelope::close(name, key, value),
     }
 }
 
@@ -152,6 +166,14 @@ pub fn dropped(change: &Change) -> Option<(Kind, Vec<u8>)> {
         Change::DropPool(pool) => Some((Kind::Pool, name(pool))),
         Change::DropSchedule(schedule) => Some((Kind::Schedule, name(schedule))),
         Change::DropWish(wish) => Some((Kind::Wish, number(*wish))),
+    }
+}
+
+/// Cartridges and drives may have the same name.
+fn patient(of: &Patient) -> Vec<u8> {
+    match of {
+        Patient::Medium(tag) => format!("medium {tag}").into_bytes(),
+        Patient::Drive(serial) => format!("drive {serial}").into_bytes(),
     }
 }
 

@@ -88,6 +88,8 @@ pub(crate) enum Done {
     Whole,
     /// Some things were left out, each named on standard error.
     Partly(u64),
+    /// Media have lost some of it; each thing was named on standard error.
+    Lacking(u64),
     /// Some things are not as they should be, each named on standard error.
     Differing(u64),
 }
@@ -177,6 +179,7 @@ fn report(name: &str, result: Result<Done, Fault>) -> ExitCode {
     let (lines, code) = match result {
         Ok(Done::Whole) => return ExitCode::SUCCESS,
         Ok(Done::Partly(count)) => (vec![format!("done, but {count} left out (named above)")], 1),
+        Ok(Done::Lacking(count)) => (vec![format!("done, but media do not have {count} (named above)")], 3),
         Ok(Done::Differing(count)) => (vec![format!("{count} do not agree (named above)")], 1),
         Err(fault) => (lines_of(&fault), fault.exit_code()),
     };

@@ -129,6 +129,30 @@ impl Reader {
         Ok(())
     }
 
+    /// Payload bytes up to the end of the member whose content is being read, padding and all.
+    pub fn left_in_member(&self) -> Option<u64> {
+        let State::Body(body) = &self.state else { return None };
+        let rest = body.run.1.saturating_add(body.rest);
+        let runs = body.runs.as_slice().iter();
+        Some(runs.fold(rest, |sum, run| sum.saturating_add(run.1)))
+    }
+
+    /// Goes on behind `count` bytes of the member's content that cannot be had, at most
+    /// [`left_in_member`](Reader::left_in_member): no `Data` covers them.
+    pub fn lose(&mut self, mut count: u64, visit: &mut Visit<'_>) -> Result<(), Fault> {
+        let zeros = [0; 64 * BLOCK];
+        let mut without = |event: Event<'_>| match event {
+            Event::Data { .. } => Ok(()),
+            other => visit(other),
+        };
+        while count > 0 && self.left_in_member().is_some() {
+            let piece = usize::try_from(count).unwrap_or(usize::MAX).min(zeros.len());
+            self.feed(&zeros[..piece], &mut without)?;
+            count -= piece as u64;
+        }
+        Ok(())
+    }
+
     /// To be called after the last byte. A missing end-of-archive mark is no fault, a cut member is.
     pub fn finish(&mut self) -> Result<(), Fault> {
         match self.state {

@@ -5,12 +5,14 @@
 
 use std::io::PipeReader;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::catalogue::record::JobId;
 use crate::catalogue::run::{NewRun, RunWriter};
 use crate::list::ENTRY_TYPES;
 use crate::plumb::berths::Filler;
 use crate::plumb::ring::Meter;
+use crate::serve::held::Held;
 use crate::stream::frame::FrameReader;
 use crate::stream::{Begin, Blame, Fault, Inlet, Item, StreamId};
 
@@ -40,6 +42,8 @@ pub struct Way {
     pub meter: Meter,
     /// Counts entries.
     pub entries: Meter,
+    /// Keeps what is recorded, should the stream be cut.
+    pub held: Option<Arc<Mutex<Held>>>,
 }
 
 /// A stream that comes in.
@@ -53,7 +57,10 @@ struct Watched {
 impl Watched {
     fn judge(&mut self, item: &Item) -> Result<(), Fault> {
         match item {
-            Item::Begin(begin) => self.check(begin),
+            Item::Begin(begin) => {
+                self.check(begin)?;
+                self.held(|held| held.begin(begin.layers.len()))
+            }
             Item::Data { block, .. } => {
                 self.way.meter.add(block.len() as u64);
                 match self.way.expected.bytes_max {
@@ -77,7 +84,13 @@ impl Watched {
             line.get(1) == Some(&b' ') && line.first().is_some_and(|b| ENTRY_TYPES.contains(b))
         });
         self.way.entries.add(entries.count() as u64);
-        list.lines(lines)
+        list.lines(lines)?;
+        self.held(|held| held.lines(lines))
+    }
+
+    fn held(&self, what: impl FnOnce(&mut Held) -> Result<(), Fault>) -> Result<(), Fault> {
+        let held = self.way.held.as_ref();
+        held.map_or(Ok(()), |held| what(&mut held.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     fn check(&self, begin: &Begin) -> Result<(), Fault> {
@@ -136,7 +149,9 @@ pub fn start(
         let came = watched.came.take().filter(|came| taken || came.is_err());
         let refused = || Err(Fault::neighbour("the drive takes no more"));
         let came = came.unwrap_or_else(refused);
-        match watched.list.map(RunWriter::finish).transpose() {
+        // Of a stream that was cut, only what is recorded is listed.
+        let list = watched.list.filter(|_| came.is_ok());
+        match list.map(RunWriter::finish).transpose() {
             Ok(list) => over(came, list, place),
             Err(fault) => over(Err(fault), None, place),
         }

@@ -7,10 +7,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{PipeReader, PipeWriter, Read};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::held::Held;
 use super::outgo::{Outgo, Words};
 use crate::authority::event::Ending;
+use crate::catalogue::Reader;
 use crate::catalogue::record::JobId;
 use crate::catalogue::run::NewRun;
 use crate::plumb::pipe::ReceiptLines;
@@ -33,6 +35,8 @@ pub struct Live {
     outgo: Option<Arc<Mutex<Outgo>>>,
     /// What comes out of a drive for a session, where no client stands between.
     between: Option<PipeReader>,
+    /// The list of what is recorded of a stream that comes in.
+    pub held: Option<Arc<Mutex<Held>>>,
     /// The file list, once all of it came.
     pub list: Option<NewRun>,
     came: bool,
@@ -119,10 +123,10 @@ impl Live {
     }
 
     /// The way out to the client.
-    pub fn outgo(&mut self) -> Option<Arc<Mutex<Outgo>>> {
+    pub fn outgo(&mut self, lists: &Reader) -> Option<Arc<Mutex<Outgo>>> {
         if self.outgo.is_none() {
             let pipe = self.visitor.as_mut()?.stdout.take()?;
-            self.outgo = Some(Arc::new(Mutex::new(Outgo::new(pipe, self.words.clone()))));
+            self.outgo = Some(Arc::new(Mutex::new(Outgo::new(pipe, self.words.clone(), lists.clone()))));
         }
         self.outgo.clone()
     }
@@ -132,21 +136,21 @@ impl Live {
     /// # Errors
     ///
     /// No pipe.
-    pub fn join_drives(&mut self) -> Result<Arc<Mutex<Outgo>>, Fault> {
+    pub fn join_drives(&mut self, lists: &Reader) -> Result<Arc<Mutex<Outgo>>, Fault> {
         if let Some(outgo) = &self.outgo {
             return Ok(outgo.clone());
         }
         let (reader, writer) =
             std::io::pipe().map_err(|e| Fault::host("cannot make a pipe", &e))?;
         self.between = Some(reader);
-        let outgo = Arc::new(Mutex::new(Outgo::new(writer, self.words.clone())));
+        let outgo = Arc::new(Mutex::new(Outgo::new(writer, self.words.clone(), lists.clone())));
         Ok(self.outgo.insert(outgo).clone())
     }
 
-    /// Goes without the rest of what was to be given: why.
-    pub fn gap(&mut self, why: &str) {
-        if let Some(Ok(mut outgo)) = self.outgo.as_ref().map(|outgo| outgo.try_lock()) {
-            outgo.give_up(why);
+    /// Goes without some bytes of a job's stream. Nobody reads at that moment.
+    pub fn gap(&mut self, (of, from, to): (JobId, u64, u64), lists: &Reader) {
+        if let Some(outgo) = self.outgo(lists) {
+            outgo.lock().unwrap_or_else(PoisonError::into_inner).gap(of, from, to);
         }
     }
 
@@ -157,6 +161,11 @@ impl Live {
 
     /// Everything up to `to` is recorded: the client may know.
     pub fn confirm(&mut self, to: u64) {
+        if let Some(held) = &self.held {
+            let kept = held.lock().unwrap_or_else(PoisonError::into_inner).recorded(to);
+            // The list of what was cut will be shorter.
+            kept.unwrap_or_else(|fault| tracing::warn!(%fault, "a list is not kept"));
+        }
         while let Some(receipt) = self.receipts.pop_front_if(|receipt| receipt.to <= to) {
             let Some(visitor) = &mut self.visitor else { continue };
             if let Err(fault) = visitor.receipts.receipt(receipt) {

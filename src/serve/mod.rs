@@ -5,11 +5,14 @@
 //! those who are told. Decides nothing: what happens is an event, what is to be done an action.
 
 pub mod calendar;
+pub mod condition;
 pub mod config;
 pub mod devices;
 pub mod drive;
 pub mod due;
 pub mod events;
+pub mod gap;
+pub mod held;
 pub mod ingest;
 pub mod live;
 pub mod metrics;

@@ -57,7 +57,7 @@ fn whole(snapshot: &Snapshot, jobs: &[Job], lines: bool) -> Result<Plan, Fault> 
     let mut plan = Plan { wanted: Vec::new(), words: BTreeMap::new() };
     for job in jobs {
         plan.wanted.push(Wanted { of: job.id, from: 0, to: job.recorded });
-        let mut words = Words::default();
+        let mut words = Words { cut: !lines && !is_whole(job), ..Words::default() };
         match snapshot.run(job.id)? {
             Some(run) if lines => words.behind = all_lines(&run)?,
             // Who opens the stream checks by its sealed lines that all of it came.
@@ -71,6 +71,13 @@ fn whole(snapshot: &Snapshot, jobs: &[Job], lines: bool) -> Result<Plan, Fault> 
         plan.words.insert(job.id, words);
     }
     Ok(plan)
+}
+
+/// Whether all of its stream came when it was backed up.
+fn is_whole(job: &Job) -> bool {
+    use crate::catalogue::record::JobState;
+    // Of one that is damaged, all of it came once.
+    matches!(job.state, JobState::Done | JobState::DoneBut(_) | JobState::Damaged(_))
 }
 
 /// The lines of a list, as they were told when it was made, but for their order.

@@ -12,12 +12,13 @@ use jiff::tz::TimeZone;
 
 use super::metrics::{DriveNow, DriveState, Snapshot, Take};
 use super::notify::{Kind, Note, Notifier};
-use super::report::{Around, note};
+use super::report::{self, Around, note};
 use super::shell::{Happen, Happening, View, now_s, send};
 use crate::authority::State;
 use crate::authority::action::Grade;
 use crate::authority::drives::{Doing, Drive, Task};
-use crate::catalogue::record::{Job, JobState, Work};
+use crate::authority::event::DriveId;
+use crate::catalogue::record::{Counted, Health, Job, JobState, Patient, Work};
 
 /// How long the loop may take to count.
 const COUNT_LIMIT: Duration = Duration::from_secs(10);
@@ -59,7 +60,8 @@ impl World {
             return;
         }
         let media: Vec<_> = state.records.media.values().cloned().collect();
-        let around = Around { media: &media, left_out: &[], waits_for: None, zone: &self.zone };
+        let lost = report::lost(state.records.gaps.get(&job.id));
+        let around = Around { media: &media, left_out: &lost, waits_for: None, zone: &self.zone };
         self.notifier.tell(note(job, &around, now_s()));
     }
 
@@ -91,6 +93,11 @@ fn counted(view: &View<'_>) -> Snapshot {
     let records = &view.state.records;
     records.jobs.values().for_each(|job| snapshot.count_job(job));
     records.media.values().for_each(|medium| snapshot.count_medium(medium));
+    for (of, health) in &records.health {
+        if let Patient::Medium(tag) = of {
+            snapshot.counted.insert(tag.clone(), [health.written, health.read]);
+        }
+    }
     snapshot.drives = view
         .state
         .drives
@@ -98,13 +105,25 @@ fn counted(view: &View<'_>) -> Snapshot {
         .map(|(id, drive)| DriveNow {
             name: id.to_string(),
             state: state_of(drive, view.state),
-            written_bytes: 0,
-            read_bytes: 0,
-            bytes_per_s: 0,
+            written_bytes: of_drive(view, *id).map_or(0, |health| health.written.bytes),
+            read_bytes: of_drive(view, *id).map_or(0, |health| health.read.bytes),
+            bytes_per_s: of_drive(view, *id).map_or(0, speed),
             alerts: view.events.alerts(*id),
         })
         .collect();
     snapshot
+}
+
+/// What is known of a drive.
+fn of_drive<'a>(view: &'a View<'_>, id: DriveId) -> Option<&'a Health> {
+    let serial = view.serials.iter().find(|(_, drive)| **drive == id)?.0;
+    view.state.records.health.get(&Patient::Drive(serial.clone()))
+}
+
+/// Bytes a second of the last job that wrote, or else read.
+fn speed(health: &Health) -> u64 {
+    let per_s = |counted: Counted| counted.bytes.saturating_mul(1000).checked_div(counted.ms);
+    per_s(health.last_written).or(per_s(health.last_read)).unwrap_or(0)
 }
 
 fn state_of(drive: &Drive, state: &State) -> DriveState {

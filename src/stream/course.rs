@@ -23,6 +23,10 @@ struct Way {
     bytes: u64,
 }
 
+fn says_lost(lines: &[u8]) -> bool {
+    lines.split(|&b| b == b'\n').any(|line| line.starts_with(b"x "))
+}
+
 /// Follows the items of one edge.
 #[derive(Debug, Default, Clone)]
 pub struct Course {
@@ -80,6 +84,8 @@ impl Course {
         match item {
             Item::Begin(begin) => self.begin(begin),
             Item::Data { offset, block } => self.data(*offset, block.len() as u64),
+            // What is lost does not come: from there on offsets may jump.
+            Item::Mark(lines) if says_lost(lines) => self.way_mut().partial = true,
             Item::Mark(_) => {}
             Item::Turn(id) if Some(*id) == self.mux => self.turn = None,
             Item::Turn(id) => {

@@ -99,8 +99,8 @@ pub struct Abort {
 pub enum Item {
     /// Starts the stream; exactly one, first.
     Begin(Begin),
-    /// Bytes of the stream at `offset`. Offsets are contiguous from 0 unless the stream is partial,
-    /// and then only grow.
+    /// Bytes of the stream at `offset`. Offsets are contiguous from 0 unless the stream is partial, or a mark
+    /// said that bytes are lost, and then only grow.
     Data {
         /// Where in the stream (in this edge's own coordinates) the bytes belong.
         offset: u64,

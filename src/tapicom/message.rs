@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 pub use super::reply::*;
+pub use super::shown::*;
 pub use super::values::{Bytes, Secret};
 pub use super::wanted::*;
 use crate::catalogue::record::{JobId, Machine, Pool, Right, Schedule, Seconds};
@@ -423,5 +424,31 @@ pub enum Command {
     NotificationsPut {
         /// All of it.
         all: Vec<Notification>,
+    },
+
+    // What came later.
+    /// What a restore could not give back. [`Reply::LostFiles`]
+    RestoreGaps {
+        /// The restore.
+        job: JobId,
+        /// Which part of it.
+        page: Page,
+    },
+    /// What a restore would take, where that is, and how long it would be at it. [`Reply::Outlook`]
+    RestoreOutlook(RestoreWanted),
+    /// A backup that was cut short goes on, with what is not recorded of it. [`Reply::Backup`]
+    BackupResume {
+        /// Which.
+        job: JobId,
+    },
+    /// How a cartridge is, or how drives are. [`Reply::Conditions`]
+    Conditions {
+        /// The cartridge; none: the drives.
+        medium: Option<String>,
+    },
+    /// What machines may give, and gave, today. [`Reply::Quotas`]
+    Quotas {
+        /// Which part of them.
+        page: Page,
     },
 }

@@ -18,6 +18,7 @@ pub mod rate;
 pub mod reply;
 pub mod rights;
 pub mod session;
+pub mod shown;
 pub mod ticket;
 pub mod values;
 pub mod wanted;

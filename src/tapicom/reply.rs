@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::message::{CheckedBy, Notification, Severity};
+use super::shown::{Condition, LostFile, Outlook, Quota};
 use super::values::{Bytes, Secret};
 use crate::catalogue::record::{
     Audit, Job, JobId, JobState, Kept, Level, Machine, Medium, MediumState, Pool, Right, Schedule,
@@ -442,6 +443,14 @@ pub enum Reply {
     },
     /// Whom to tell what.
     Notifications(Vec<Notification>),
+    /// What a restore could not give back.
+    LostFiles(Paged<LostFile>),
+    /// What a restore would do.
+    Outlook(Outlook),
+    /// How cartridges or drives are.
+    Conditions(Vec<Condition>),
+    /// What machines may give.
+    Quotas(Paged<Quota>),
 }
 
 /// How far a job is.

@@ -88,10 +88,15 @@ pub fn need(command: &Command) -> Need<'_> {
         Command::JobState { .. } | Command::Jobs { .. } | Command::JobReport { .. } => {
             Need::Any(LOOK)
         }
-        Command::FileList { job, .. } => browse(vec![Thing::Kept(*job)]),
+        Command::FileList { job, .. } | Command::RestoreGaps { job, .. } => browse(vec![Thing::Kept(*job)]),
         Command::List { tree, .. } | Command::Find { tree, .. } => browse(things_of(tree)),
         Command::Versions { machine, .. } => browse(vec![Thing::Machine(machine.as_deref())]),
-        Command::RestorePlan(wanted) | Command::Restore(wanted) => restore(wanted),
+        Command::RestorePlan(wanted)
+        | Command::RestoreOutlook(wanted)
+        | Command::Restore(wanted) => restore(wanted),
+        Command::BackupResume { job } => {
+            Need::Own { own: &[Right::BackUp], others: OPERATE, things: vec![Thing::Kept(*job)] }
+        }
         Command::Media { .. } | Command::Medium { .. } => Need::Any(LOOK),
         Command::MediumAssign { .. }
         | Command::MediumRetire { .. }
@@ -105,6 +110,8 @@ pub fn need(command: &Command) -> Need<'_> {
         | Command::Clean { .. }
         | Command::DriveUse { .. } => Need::Any(OPERATE),
         Command::Drives
+        | Command::Conditions { .. }
+        | Command::Quotas { .. }
         | Command::Pools { .. }
         | Command::Sets { .. }
         | Command::Forecast { .. }

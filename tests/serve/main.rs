@@ -7,6 +7,8 @@ mod tree;
 
 mod crashes;
 mod day;
+mod gaps;
 mod kills;
+mod resume;
 mod rig;
 mod small;

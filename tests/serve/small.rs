@@ -2,7 +2,7 @@
 
 use super::rig::{Box, PASSWORD};
 
-fn served(shape: &str) -> Box {
+pub fn served(shape: &str) -> Box {
     let mut rig = Box::new();
     rig.library(shape);
     rig.start();

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 use super::pudding::{Giving, give, private_file};
 use super::{Here, said, unexpected};
@@ -53,54 +54,21 @@ pub(super) struct Backup {
 
 impl Backup {
     pub(super) fn run(self, here: &Here) -> Result<Done, Fault> {
-        let appliance = here.appliance()?.clone();
+        here.appliance()?;
         let mut client = here.connect()?;
         let (given, name) = match self.job {
             Some(job) => asked_for(&mut client, JobId(job))?,
             None => (self.order(&mut client)?, self.name.clone()),
         };
-        let lists = lists_folder(here)?;
-        let after = known_lists(&mut client, &given, &lists)?;
-        let list = tempfile::NamedTempFile::new_in(&lists)
-            .map_err(|e| Fault::host("cannot keep the list of a backup", &e))?;
-        let giving = Giving {
-            directory: self.directory,
+        let manner = Manner {
+            name,
+            directory: std::path::absolute(&self.directory).unwrap_or(self.directory),
             paths: self.paths,
             excludes: self.exclude,
             compress: self.compress,
             recipients: self.seal_to,
-            after,
-            list: list.path().to_owned(),
         };
-        let machine = machine(&mut client)?;
-        // It may run for hours; who watches it asks anew.
-        drop(client);
-        let meter = Meter::default();
-        let recorded = Arc::new(AtomicU64::new(0));
-        let told = recorded.clone();
-        let watch = Watch::start(given.job, meter.clone(), recorded, !here.json);
-        let title = format!("{machine}/{name}");
-        let stream = (given.job.0, given.stream.0, title.as_str());
-        let left_out = give(&appliance, &giving, stream, &meter, move |to| {
-            told.fetch_max(to, Ordering::Relaxed);
-        });
-        watch.end();
-        let left_out = left_out.map_err(|fault| {
-            let what = format!("job {}: {}", given.job, fault.what);
-            Fault { what, ..fault }
-        })?;
-        keep_list(list, &lists, given.job)?;
-        if here.json {
-            let bytes = meter.bytes();
-            let job = given.job.0;
-            super::show::print_value(
-                &serde_json::json!({ "job": job, "bytes": bytes, "left_out": left_out }),
-            )?;
-        } else {
-            let bytes = super::show::bytes(meter.bytes());
-            eprintln!("tapicli: job {} is done: {bytes} are on tape and recorded", given.job);
-        }
-        Ok(Done::but_for(left_out))
+        keep(here, client, &given, manner)
     }
 
     fn order(&self, client: &mut Client) -> Result<BackupGiven, Fault> {
@@ -120,6 +88,123 @@ impl Backup {
             _ => Err(unexpected()),
         }
     }
+}
+
+/// Go on with a backup that was cut short: what is recorded of it is not sent again
+#[derive(Args)]
+pub(super) struct Resume {
+    /// The job that was cut short
+    job: u64,
+}
+
+impl Resume {
+    pub(super) fn run(self, here: &Here) -> Result<Done, Fault> {
+        here.appliance()?;
+        let manner = Manner::of(&lists_folder(here)?, JobId(self.job))?;
+        let mut client = here.connect()?;
+        let job = JobId(self.job);
+        match said(client.call(Command::BackupResume { job })?)? {
+            Reply::Backup(given) => keep(here, client, &given, manner),
+            _ => Err(unexpected()),
+        }
+    }
+}
+
+/// How a backup is made, kept until it is done, so that it can be gone on with.
+#[derive(Serialize, Deserialize)]
+struct Manner {
+    name: String,
+    directory: PathBuf,
+    paths: Vec<String>,
+    excludes: Vec<String>,
+    compress: bool,
+    recipients: Vec<String>,
+}
+
+fn manner_file(lists: &Path, job: JobId) -> PathBuf {
+    lists.join(format!("job-{job}.manner"))
+}
+
+impl Manner {
+    /// Of a backup that was begun here.
+    fn of(lists: &Path, job: JobId) -> Result<Manner, Fault> {
+        let path = manner_file(lists, job);
+        let text = std::fs::read(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                let what = format!("job {job} is no backup that was cut short here");
+                Fault::never(Blame::Operator, what).hint("tapicli jobs --bad shows those there are")
+            }
+            _ => Fault::host(format!("cannot read {}", path.display()), &error),
+        })?;
+        serde_json::from_slice(&text).map_err(|error| {
+            Fault::never(Blame::Host, format!("{} makes no sense: {error}", path.display()))
+        })
+    }
+
+    fn keep(&self, lists: &Path, job: JobId) -> Result<(), Fault> {
+        let path = manner_file(lists, job);
+        let failed = |e| Fault::host(format!("cannot write {}", path.display()), &e);
+        let text = serde_json::to_vec(self).map_err(|error| failed(error.into()))?;
+        private_file(&path)?.write_all(&text).map_err(failed)
+    }
+
+    fn forget(lists: &Path, job: JobId) {
+        let path = manner_file(lists, job);
+        if let Err(error) = std::fs::remove_file(&path) {
+            tracing::debug!(%error, path = %path.display(), "nothing to forget");
+        }
+    }
+}
+
+/// Gives a backup, to its end.
+fn keep(here: &Here, mut client: Client, given: &BackupGiven, manner: Manner) -> Result<Done, Fault> {
+    let lists = lists_folder(here)?;
+    manner.keep(&lists, given.job)?;
+    let after = known_lists(&mut client, given, &lists)?;
+    let list = tempfile::NamedTempFile::new_in(&lists)
+        .map_err(|e| Fault::host("cannot keep the list of a backup", &e))?;
+    let title = format!("{}/{}", machine(&mut client)?, manner.name);
+    let giving = Giving {
+        directory: manner.directory,
+        paths: manner.paths,
+        excludes: manner.excludes,
+        compress: manner.compress,
+        recipients: manner.recipients,
+        after,
+        list: list.path().to_owned(),
+    };
+    // It may run for hours; who watches it asks anew.
+    drop(client);
+    let meter = Meter::default();
+    let recorded = Arc::new(AtomicU64::new(0));
+    let told = recorded.clone();
+    let watch = Watch::start(given.job, meter.clone(), recorded, !here.json);
+    let stream = (given.job.0, given.stream.0, title.as_str());
+    let left_out = give(here.appliance()?, &giving, stream, &meter, move |to| {
+        told.fetch_max(to, Ordering::Relaxed);
+    });
+    watch.end();
+    let left_out = left_out.map_err(|fault| {
+        let what = format!("job {}: {}", given.job, fault.what);
+        let fault = Fault { what, ..fault };
+        match &fault.hint {
+            None => fault.hint(format!("tapicli resume {} goes on with the rest", given.job)),
+            Some(_) => fault,
+        }
+    })?;
+    keep_list(list, &lists, given.job)?;
+    given.base.iter().chain([&given.job]).for_each(|job| Manner::forget(&lists, *job));
+    let (job, bytes) = (given.job.0, meter.bytes());
+    match here.json {
+        true => super::show::print_value(
+            &serde_json::json!({ "job": job, "bytes": bytes, "left_out": left_out }),
+        )?,
+        false => {
+            let bytes = super::show::bytes(bytes);
+            eprintln!("tapicli: job {job} is done: {bytes} are on tape and recorded");
+        }
+    }
+    Ok(Done::but_for(left_out))
 }
 
 /// A job that the appliance made for us.

@@ -6,6 +6,7 @@
 
 mod ask;
 mod backup;
+mod more;
 mod pudding;
 mod restore;
 mod show;
@@ -60,6 +61,7 @@ enum Action {
     Status,
     /// Keep what is in these paths
     Backup(backup::Backup),
+    Resume(backup::Resume),
     /// Give back what was kept
     Restore(restore::Restore),
     /// What is in a folder of a backup
@@ -137,6 +139,7 @@ impl TapicliArgs {
             Action::Whoami => here.show(Command::WhoAmI),
             Action::Status => here.show(Command::Status),
             Action::Backup(backup) => backup.run(&here),
+            Action::Resume(resume) => resume.run(&here),
             Action::Restore(restore) => restore.run(&here),
             Action::Ls(ls) => ls.run(&here),
             Action::Find(find) => find.run(&here),

@@ -10,7 +10,7 @@ use crate::catalogue::record::JobId;
 use crate::cli::Done;
 use crate::plumb::ring::Meter;
 use crate::stream::Fault;
-use crate::tapicom::message::{At, Command, Plan, Reply, RestoreWanted, Tree};
+use crate::tapicom::message::{At, Command, Reply, RestoreWanted, Tree};
 
 /// Which state of which tree.
 #[derive(Args, Clone)]
@@ -91,15 +91,16 @@ impl Restore {
             priority: self.priority,
         };
         let mut client = here.connect()?;
-        let Reply::Plan(plan) = said(client.call(Command::RestorePlan(wanted.clone()))?)? else {
+        let Reply::Outlook(outlook) = said(client.call(Command::RestoreOutlook(wanted.clone()))?)?
+        else {
             return Err(unexpected());
         };
         if self.plan {
-            super::show::show(here, Reply::Plan(plan))?;
+            super::show::show(here, Reply::Outlook(outlook))?;
             return Ok(Done::Whole);
         }
         if !here.json {
-            tell(&plan);
+            super::more::tell_outlook(&outlook);
         }
         let Reply::Restore { job, .. } = said(client.call(Command::Restore(wanted))?)? else {
             return Err(unexpected());
@@ -116,22 +117,22 @@ impl Restore {
             let what = format!("job {job}: {}", fault.what);
             Fault { what, ..fault }
         })?;
+        // It may have taken hours: this is another connection.
+        let lost = super::more::lost_files(here, job)?;
         if here.json {
             let (job, bytes) = (job.0, meter.bytes());
-            super::show::print_value(
-                &serde_json::json!({ "job": job, "bytes": bytes, "left_out": left_out }),
-            )?;
+            super::show::print_value(&serde_json::json!({
+                "job": job, "bytes": bytes, "left_out": left_out, "lost": lost
+            }))?;
         } else {
             let (bytes, to) = (super::show::bytes(meter.bytes()), self.to.display());
             eprintln!("tapicli: job {job} is done: {bytes} were restored to {to}");
         }
-        Ok(Done::but_for(left_out))
+        if lost.is_empty() {
+            return Ok(Done::but_for(left_out));
+        }
+        lost.iter().for_each(|file| eprintln!("tapicli: lost: {}", super::more::lost_file(file)));
+        eprintln!("tapicli: tapicli job gaps {job} tells this again");
+        Ok(Done::Lacking(lost.len() as u64))
     }
-}
-
-fn tell(plan: &Plan) {
-    let media: Vec<&str> = plan.media.iter().map(|medium| medium.tag.as_str()).collect();
-    let bytes = super::show::bytes(plan.bytes);
-    eprintln!("tapicli: {} entries, {bytes}, from {}", plan.entries, media.join(", "));
-    plan.missing.iter().for_each(|line| eprintln!("tapicli: {line}"));
 }

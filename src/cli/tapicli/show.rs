@@ -28,7 +28,7 @@ pub(super) fn bytes(count: u64) -> String {
     }
 }
 
-fn time(at_s: Seconds) -> String {
+pub(super) fn time(at_s: Seconds) -> String {
     match jiff::Timestamp::from_second(at_s) {
         Ok(stamp) => stamp.strftime("%Y-%m-%d %H:%M:%S").to_string(),
         Err(_) => at_s.to_string(),
@@ -39,7 +39,7 @@ fn maybe_time(at_s: Option<Seconds>) -> String {
     at_s.map(time).unwrap_or_default()
 }
 
-fn path(bytes: &Bytes) -> String {
+pub(super) fn path(bytes: &Bytes) -> String {
     String::from_utf8_lossy(&crate::list::escape(&bytes.0)).into_owned()
 }
 
@@ -89,7 +89,7 @@ pub(super) fn print_value(value: &serde_json::Value) -> Result<(), Fault> {
     print_json(value)
 }
 
-fn table(table: &Table) -> Result<(), Fault> {
+pub(super) fn table(table: &Table) -> Result<(), Fault> {
     print(|out| table.write(out))
 }
 
@@ -330,7 +330,7 @@ fn last_lists(reply: Reply) -> Result<(), Fault> {
             wrong.iter().for_each(|line| eprintln!("tapicli: {line}"));
             print(|out| writeln!(out, "{records} records read, {} wrong", wrong.len()))
         }
-        _ => Err(unexpected()),
+        other => super::more::show(other),
     }
 }
 
@@ -386,6 +386,7 @@ fn pages(here: &Here, command: impl Fn(Page) -> Command) -> Result<Done, Fault> 
             Reply::Entries(entries) => entries.next.clone(),
             Reply::Jobs(jobs) => jobs.next.clone(),
             Reply::Media(media) => media.next.clone(),
+            Reply::LostFiles(files) => files.next.clone(),
             _ => None,
         };
         show(here, reply)?;
@@ -535,6 +536,11 @@ fn write_event(out: &mut impl Write, event: &Event) -> std::io::Result<()> {
         Event::Lost { count } => writeln!(out, "lost     {count} events: too slow"),
         other => writeln!(out, "{other:?}"),
     }
+}
+
+/// What a restore could not give back.
+pub(super) fn gaps(here: &Here, job: JobId) -> Result<Done, Fault> {
+    pages(here, |page| Command::RestoreGaps { job, page })
 }
 
 /// A job's file list on standard output.

@@ -8,6 +8,7 @@ use super::codec::{ChunkHeader, Codec, HEADER_BYTES, codec};
 use super::layer;
 use super::translate::Translation;
 use super::wants::Wants;
+use crate::list::{lost, says_cut};
 use crate::stream::block::{BLOCK_BYTES, Pool};
 use crate::stream::{Begin, Blame, End, Fault, Item, Outlet, Process, Receipt, Upward};
 
@@ -30,6 +31,8 @@ pub struct Decompress {
     output: u64,
     /// Plain bytes put.
     put: u64,
+    /// Compressed bytes before this one are lost, or of no use any more.
+    lost_to: u64,
     wants: Wants,
     translation: Translation,
 }
@@ -53,6 +56,7 @@ impl Decompress {
             input: 0,
             output: 0,
             put: 0,
+            lost_to: 0,
             wants: Wants::default(),
             translation: Translation::default(),
         }
@@ -81,8 +85,29 @@ impl Decompress {
         Fault::stream(format!("the compressed stream is damaged at byte {at}: {what}"))
     }
 
-    fn take(&mut self, at: u64, mut bytes: &[u8], out: &mut dyn Outlet) -> Result<(), Fault> {
-        if at != self.input {
+    /// Bytes are lost: the chunk that was begun is given up, and the next begins where the line says.
+    fn mark(&mut self, lines: &[u8], out: &mut dyn Outlet) -> Result<(), Fault> {
+        if says_cut(lines) {
+            self.packed.clear();
+            self.partial = true;
+        }
+        for (depth, to) in lost(lines)? {
+            if depth == self.depth + 1 {
+                self.packed.clear();
+                self.partial = true;
+                self.lost_to = self.lost_to.max(to);
+            } else if depth == self.depth {
+                self.wants.lose(to);
+            }
+        }
+        let seen = self.partial.then_some(self.output);
+        self.wants.mark(lines, self.depth, seen, out)
+    }
+
+    fn take(&mut self, at: u64, bytes: &[u8], out: &mut dyn Outlet) -> Result<(), Fault> {
+        let of_no_use = self.lost_to.saturating_sub(at).min(bytes.len() as u64);
+        let (at, mut bytes) = (at + of_no_use, &bytes[of_no_use as usize..]);
+        if at != self.input && !bytes.is_empty() {
             self.between_chunks()?;
             self.input = at;
         }
@@ -185,10 +210,7 @@ impl Process for Decompress {
         match item {
             Item::Begin(begin) => out.put(self.begin(begin)?),
             Item::Data { offset, block } => self.take(offset, block.data(), out),
-            Item::Mark(lines) => {
-                let seen = self.partial.then_some(self.output);
-                self.wants.mark(&lines, self.depth, seen, out)
-            }
+            Item::Mark(lines) => self.mark(&lines, out),
             Item::End(end) => self.end(end, out),
             item @ (Item::Abort(_) | Item::Turn(_)) => out.put(item),
         }

@@ -10,7 +10,7 @@ use crate::stream::{Begin, Blame, Block, End, Fault, Item, Outlet};
 /// Blocks in flight.
 const POOL_BLOCKS: usize = 4;
 /// Bytes of seek lines after which a mark is put.
-const SEEKS_BYTES: usize = 2048;
+const SEEKS_BYTES: usize = 256;
 
 /// How many layers a stream has.
 pub(super) fn depth(begin: &Begin) -> Result<u8, Fault> {

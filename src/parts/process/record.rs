@@ -18,6 +18,10 @@ use crate::stream::{Begin, Blame, Fault, Item, Outlet, Process, Receipt, Upward}
 /// Bytes of entry lines after which a mark is put.
 const MARK_BYTES: usize = 32 * 1024;
 
+/// Payload bytes after which the lines so far are told: what is recorded of a stream that is cut is listed as
+/// far as this.
+const TOLD_BYTES: u64 = 4 << 20;
+
 /// Records one stream.
 pub struct Record {
     entries: Option<Entries>,
@@ -27,6 +31,8 @@ pub struct Record {
     expects_receipts: bool,
     /// Payload bytes passed on, and how many of them are known to be durable, for each copy.
     passed: u64,
+    /// As many were passed on when lines were told last.
+    told: u64,
     durable: BTreeMap<u8, u64>,
 }
 
@@ -41,6 +47,7 @@ impl Record {
             list,
             expects_receipts,
             passed: 0,
+            told: 0,
             durable: BTreeMap::new(),
         })
     }
@@ -67,6 +74,7 @@ impl Record {
 
     /// Tells the lines gathered. Only when the next item is known not to bring the same ones.
     fn tell(&mut self, out: &mut dyn Outlet) -> Result<(), Fault> {
+        self.told = self.passed;
         if self.lines.is_empty() {
             return Ok(());
         }
@@ -126,7 +134,7 @@ impl Process for Record {
         match &item {
             Item::Begin(begin) => self.begin(begin)?,
             Item::Data { offset, block } => {
-                if self.lines.len() >= MARK_BYTES {
+                if self.lines.len() >= MARK_BYTES || self.passed - self.told >= TOLD_BYTES {
                     self.tell(out)?;
                 }
                 self.watch(*offset, block.data())?;

@@ -36,6 +36,15 @@ impl Wants {
         }
     }
 
+    /// What is wanted before `to` is lost, and everybody was told.
+    pub(super) fn lose(&mut self, to: u64) {
+        let Some(wanted) = &mut self.0 else { return };
+        wanted.retain(|range| range.end > to);
+        if let Some(first) = wanted.front_mut() {
+            first.start = first.start.max(to);
+        }
+    }
+
     /// Wanted ranges come in order; those that touch or overlap become one.
     fn want(&mut self, range: Range<u64>, seen: Option<u64>) -> Result<(), Fault> {
         let Some(seen) = seen else {

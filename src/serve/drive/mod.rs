@@ -5,12 +5,14 @@
 //! barcode and no writing on what is not ours, come on top of that.
 
 mod desk;
+mod ledger;
 mod look;
 mod read;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use scsi::ElementAddress;
 use uuid::Uuid;
@@ -23,6 +25,7 @@ use crate::authority::event::{DriveId, Element, ErrandId, Found, Said, Volume};
 use crate::library::{Mount, Reel, SyncEvery, TapeWriter};
 use crate::stream::{Blame, Fault, StreamId};
 use desk::Desk;
+use ledger::Ledger;
 
 /// Where a drive says things.
 pub type Say = Arc<dyn Fn(DriveId, ErrandId, Said) + Send + Sync>;
@@ -47,6 +50,8 @@ struct Own {
     drive: DriveId,
     say: Say,
     todo: Arc<Mutex<Receiver<Todo>>>,
+    /// What it counted.
+    ledger: Arc<Mutex<Ledger>>,
     /// What is being read is to be given up.
     stop: Arc<AtomicBool>,
 }
@@ -60,7 +65,7 @@ impl Owner {
     pub fn start(devices: Arc<Devices>, drive: DriveId, say: Say) -> Result<Owner, Fault> {
         let (todo, receiver) = channel();
         let todo_of = Arc::new(Mutex::new(receiver));
-        let own = Own { devices, drive, say, todo: todo_of, stop: Arc::default() };
+        let own = Own { devices, drive, say, todo: todo_of, ledger: Arc::default(), stop: Arc::default() };
         let (thread, runs) = (std::thread::Builder::new().name(drive.to_string()), own.clone());
         let started = thread.spawn(move || runs.run());
         started.map_err(|e| Fault::host("cannot start a thread", &e))?;
@@ -118,13 +123,21 @@ impl Own {
         while let Some(todo) = self.next() {
             self.stop.store(false, Ordering::Relaxed);
             self.check_health(&todo);
+            let begun = Instant::now();
             match todo {
-                Todo::Errand(id, errand) => self.say(id, self.errand(errand)),
+                Todo::Errand(id, errand) => {
+                    let said = self.errand(errand);
+                    if matches!(said, Said::HasRead { .. }) {
+                        self.count(begun.elapsed(), false);
+                    }
+                    self.say(id, said);
+                }
                 Todo::Write(id, writing) => {
                     let (fault, end) = match writing.run() {
                         Ok(end) => (None, end),
                         Err(fault) => (Some(fault.to_string()), 0),
                     };
+                    self.count(begun.elapsed(), false);
                     self.say(id, Said::SessionOver { fault, end });
                 }
                 Todo::Read(id, pieces, out) => {
@@ -132,6 +145,7 @@ impl Own {
                         Ok(stop) => Said::HasRead { stop },
                         Err(fault) => Said::Failed(fault.to_string()),
                     };
+                    self.count(begun.elapsed(), false);
                     self.say(id, said);
                 }
             }
@@ -177,6 +191,10 @@ impl Own {
         if home.is_none() && from.is_none() {
             return Ok(());
         }
+        if home.is_some() {
+            self.count(Duration::ZERO, true);
+        }
+        self.counts_anew();
         let mut mount = self.mount()?;
         let _hand = self.devices.robot.hand();
         if let Some(home) = home {
@@ -187,6 +205,8 @@ impl Own {
 
     fn unload(&self, to: Option<Element>) -> Result<(), Fault> {
         let home = to.map(address).transpose()?;
+        self.count(Duration::ZERO, true);
+        self.counts_anew();
         let mut mount = self.mount()?;
         match home {
             Some(home) => {
@@ -204,7 +224,10 @@ impl Own {
         if let Some(home) = home {
             mount.put_to(home)?;
         }
-        mount.clean_with(tag)
+        mount.clean_with(tag)?;
+        drop(mount);
+        self.count_cleaning();
+        Ok(())
     }
 
     fn label(
@@ -264,6 +287,7 @@ impl Own {
             self.say(ErrandId(0), Said::WantsCleaning);
         }
         let words: Vec<String> = alerts.iter().map(ToString::to_string).collect();
+        self.note_alerts(alerts.iter().map(|flag| flag.number));
         if !words.is_empty() {
             self.say(ErrandId(0), Said::Alerts(words));
         }

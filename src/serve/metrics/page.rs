@@ -1,9 +1,11 @@
 //! A snapshot as text that Prometheus reads: the exposition format 0.0.4.
 //!
 //! Owns the names, which stay what they are, and the escapes. Units are bytes and seconds; what only grows ends
-//! in `_total` and starts from 0 with the service.
+//! in `_total` and starts from 0 with the service, but for what drives count: that goes on.
 
 use std::fmt::{Display, Write};
+
+use crate::catalogue::record::Counted;
 
 use super::snapshot::{DriveNow, DriveState, JOB_STATES, Snapshot};
 
@@ -42,6 +44,9 @@ pub fn page(now: &Snapshot) -> String {
     );
     page.gauge("requests_waiting", "Requests that wait for a person.", one(now.requests));
     page.gauge("catalogue_bytes", "Bytes of the catalogue on disk.", one(now.catalogue_bytes));
+    if !now.counted.is_empty() {
+        health(&mut page, now);
+    }
     notes(&mut page, now);
     page.0
 }
@@ -79,6 +84,21 @@ fn drives(page: &mut Page, drives: &[DriveNow]) {
         })
     });
     page.counter("drive_tapealerts_total", "TapeAlert flags that a drive raised.", alerts);
+}
+
+fn health(page: &mut Page, now: &Snapshot) {
+    let each = |value: fn(&Counted) -> u64| {
+        now.counted.iter().flat_map(move |(medium, counted)| {
+            ["write", "read"].into_iter().zip(counted).map(move |(does, counted)| {
+                (vec![("medium", medium.as_str()), ("does", does)], value(counted))
+            })
+        })
+    };
+    let name = "medium_corrected_errors_total";
+    page.counter(name, "Errors that drives corrected on a medium.", each(|c| c.corrected));
+    let name = "medium_hard_errors_total";
+    page.counter(name, "Errors that drives could not correct on a medium.", each(|c| c.hard));
+    page.counter("medium_bytes_total", "Bytes to and from a medium.", each(|c| c.bytes));
 }
 
 fn notes(page: &mut Page, now: &Snapshot) {

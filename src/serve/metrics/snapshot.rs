@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalogue::record::{Job, JobState, Medium, MediumState, Seconds};
+use crate::catalogue::record::{Counted, Job, JobState, Medium, MediumState, Seconds};
 use crate::serve::notify::post::Counts;
 
 /// What a drive does.
@@ -73,6 +73,8 @@ pub struct Snapshot {
     pub requests: u64,
     /// Bytes of the catalogue on disk.
     pub catalogue_bytes: u64,
+    /// What drives counted with each cartridge: bytes, corrected and hard errors, writing and reading.
+    pub counted: BTreeMap<String, [Counted; 2]>,
     /// What came of notes, by receiver.
     pub notes: BTreeMap<String, Counts>,
 }

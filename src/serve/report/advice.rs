@@ -19,6 +19,11 @@ pub fn advice(job: &Job, around: &Around<'_>) -> Vec<String> {
         JobState::Queued | JobState::Running => vec!["Nothing. It goes on by itself.".to_owned()],
         JobState::Held => vec!["Release it when it may go on.".to_owned()],
         JobState::Done => done(job),
+        JobState::DoneBut(_) if matches!(job.work, Work::Restore { .. }) => vec![
+            format!("See which files that are: tapicli job gaps {}.", job.id),
+            "If a cartridge was elsewhere, bring it and restore those again. An older backup may have them."
+                .to_owned(),
+        ],
         JobState::DoneBut(_) => vec![
             "Look through what was left out. Files that come and go are no harm.".to_owned(),
             "What matters must be readable there before the next backup, which takes it then."

@@ -10,7 +10,9 @@ mod text;
 
 use jiff::tz::TimeZone;
 
-use crate::catalogue::record::{Job, JobState, Kept, Level, Medium, MediumState, Seconds, Work};
+use crate::catalogue::record::{
+    Gaps, Job, JobState, Kept, Level, Medium, MediumState, Seconds, Work,
+};
 use text::{Sheet, clean, count, duration, shortened, size, time};
 
 pub use note::note;
@@ -32,6 +34,17 @@ pub struct Around<'a> {
     pub waits_for: Option<&'a str>,
     /// By whose clocks times are told.
     pub zone: &'a TimeZone,
+}
+
+/// What a restore could not give back, as its report names it: bytes, and where they should be.
+pub fn lost(gaps: Option<&Gaps>) -> Vec<String> {
+    let all = gaps.into_iter().flat_map(|gaps| &gaps.lost);
+    all.map(|lost| {
+        let (medium, block, why) = (clean(&lost.medium), lost.block, clean(&lost.why));
+        let (of, from, to) = (lost.of, lost.from, lost.to);
+        format!("{medium}, block {block}: bytes {from} to {to} of job {of}: {why}")
+    })
+    .collect()
 }
 
 /// The first line: what happened, in one sentence.

@@ -4,13 +4,14 @@
 //! everything does.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::{Happening, Limits, Plan, Shell, send};
 use crate::authority::action::{Errand, Piece};
 use crate::authority::event::{ClientSide, DriveId, Ending, ErrandId, Event, Said};
 use crate::authority::state::State;
 use crate::catalogue::record::{Job, JobId, Work};
+use crate::serve::held::Held;
 use crate::serve::ingest::{self, Expected};
 use crate::serve::session::Gate;
 use crate::stream::{Blame, Fault};
@@ -72,7 +73,7 @@ impl Shell {
         let stream = expected.stream;
         let live = self.lives.entry(job).or_default();
         if matches!(record.work, Work::Copy { .. }) {
-            live.join_drives()?;
+            live.join_drives(self.keeper.reader())?;
         }
         let pipe = live.incoming();
         let pipe = pipe.ok_or_else(|| Fault::neighbour("the client is not there"))?;
@@ -86,7 +87,10 @@ impl Shell {
         let over = move |came, list, place| {
             send(&happen, Happening::CameIn(job, came, list, drive, place));
         };
+        let held = keeps_list.map(|job| Held::new(job, &self.spool)).transpose()?;
+        live.held = held.map(|held| Arc::new(Mutex::new(held)));
         let way = ingest::Way {
+            held: live.held.clone(),
             expected,
             list_of: keeps_list,
             spool: self.spool.clone(),
@@ -106,8 +110,10 @@ impl Shell {
         let is_copy = self.state.job(job).is_some_and(|job| matches!(job.work, Work::Copy { .. }));
         let live = self.lives.entry(job).or_default();
         let out = match is_copy {
-            true => live.join_drives()?,
-            false => live.outgo().ok_or_else(|| Fault::neighbour("the client is not there"))?,
+            true => live.join_drives(self.keeper.reader())?,
+            false => live
+                .outgo(self.keeper.reader())
+                .ok_or_else(|| Fault::neighbour("the client is not there"))?,
         };
         let seat = self.seats.get(&drive).ok_or_else(no_drive)?;
         seat.owner.read(id, pieces, out);

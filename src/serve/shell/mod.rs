@@ -19,7 +19,7 @@ use crate::authority::event::{
 use crate::authority::order::{Caller, Order};
 use crate::authority::state::State;
 use crate::authority::step;
-use crate::catalogue::record::{Change, JobId, Record, Right, Seconds};
+use crate::catalogue::record::{Change, JobId, Record, Right, Seconds, Work};
 use crate::catalogue::run::NewRun;
 use crate::catalogue::{Commit, Keeper};
 use crate::library::SyncEvery;
@@ -29,6 +29,7 @@ use crate::serve::devices::Devices;
 use crate::serve::drive::{Owner, Say};
 use crate::serve::due::Told as Due;
 use crate::serve::events::Events;
+use crate::serve::held;
 use crate::serve::ingest::CameIn;
 use crate::serve::live::Live;
 use crate::serve::own;
@@ -80,6 +81,8 @@ pub struct View<'a> {
     pub events: &'a Events,
     /// Since when the service runs.
     pub since_s: Seconds,
+    /// Serial numbers of the drives.
+    pub serials: &'a BTreeMap<String, DriveId>,
 }
 
 /// A restore's plan.
@@ -134,6 +137,8 @@ pub struct Shell {
     limits: Limits,
     happen: Happen,
     since_s: Seconds,
+    /// Serial numbers of drives, as they said them.
+    serials: BTreeMap<String, DriveId>,
 }
 
 /// Seconds since the epoch.
@@ -189,6 +194,7 @@ impl Shell {
             limits,
             happen,
             since_s: now_s(),
+            serials: BTreeMap::new(),
         })
     }
 
@@ -198,6 +204,7 @@ impl Shell {
     ///
     /// What cannot be recorded.
     pub fn start(&mut self, has_changer: bool) -> Result<(), Fault> {
+        self.keep_cut_lists()?;
         let at_hand = |drive: &DriveId| DriveAtHand { drive: *drive, has_changer };
         let drives = self.seats.keys().map(at_hand).collect();
         self.event(Event::Started { drives })
@@ -235,7 +242,8 @@ impl Shell {
 
     fn view(&self) -> View<'_> {
         let moved = self.lives.iter().map(|(job, live)| (*job, live.meter.bytes())).collect();
-        View { state: &self.state, moved, events: &self.events, since_s: self.since_s }
+        let (state, events, serials) = (&self.state, &self.events, &self.serials);
+        View { state, moved, events, since_s: self.since_s, serials }
     }
 
     /// One event, and all that follows.
@@ -251,6 +259,9 @@ impl Shell {
             && let Some(seat) = self.seats.get_mut(drive)
         {
             (seat.gate, seat.streams) = (None, BTreeMap::new());
+        }
+        if let Event::Drive { drive, said: Said::Counted(count), .. } = &event {
+            self.serials.insert(count.serial.clone(), *drive);
         }
         if let Event::Drive { drive, said: Said::Alerts(alerts), .. } = &event {
             self.events.alerted(*drive, alerts);
@@ -284,7 +295,7 @@ impl Shell {
             Action::Gap { job, of, from, to, why } => {
                 let line = format!("job {of}: bytes {from} to {to} are missing: {why}");
                 if let Some(live) = self.lives.get_mut(&job) {
-                    live.gap(&line);
+                    live.gap((of, from, to), self.keeper.reader());
                 }
                 self.events.tell(Some(job), Grade::Warning, &line);
             }
@@ -310,16 +321,42 @@ impl Shell {
                 && job.state.is_over()
                 && job.ended_s.is_some_and(|ended_s| ended_s >= self.since_s)
             {
-                if let Some(live) = self.lives.get_mut(&job.id) {
-                    commit.runs.extend(live.list.take());
-                }
+                let whole = self.lives.get_mut(&job.id).and_then(|live| live.list.take());
+                let list = match (whole, &job.work) {
+                    (None, Work::Backup { .. }) if job.recorded > 0 => self.cut_list(job.id),
+                    (whole, _) => whole,
+                };
+                commit.runs.extend(list);
                 if self.told_over.insert(job.id) {
                     over.push(job.clone());
                 }
             }
         }
         self.keeper.commit(commit)?;
+        over.iter().for_each(|job| held::forget(job.id, &self.spool));
         over.iter().for_each(|job| self.world.job_over(job, &self.state));
+        Ok(())
+    }
+
+    /// The list of what is recorded of a backup that was cut.
+    fn cut_list(&self, job: JobId) -> Option<NewRun> {
+        held::list(job, &self.spool).unwrap_or_else(|fault| {
+            tracing::warn!(%job, %fault, "a backup that was cut has no list");
+            None
+        })
+    }
+
+    /// Of what was cut when the service ended, the lists are kept now.
+    fn keep_cut_lists(&mut self) -> Result<(), Fault> {
+        for job in held::jobs(&self.spool)? {
+            let has_list = self.keeper.reader().snapshot()?.run_head(job)?.is_some();
+            let is_known = self.state.job(job).is_some_and(|job| job.recorded > 0);
+            if !has_list && is_known {
+                let runs = self.cut_list(job).into_iter().collect();
+                self.keeper.commit(Commit { runs, ..Commit::default() })?;
+            }
+            held::forget(job, &self.spool);
+        }
         Ok(())
     }
 

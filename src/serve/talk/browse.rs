@@ -2,10 +2,11 @@
 
 use super::carry::is_backup_of;
 use super::{Talk, of_fault, refused};
-use crate::catalogue::record::{Job, JobId, JobState};
+use crate::catalogue::record::{Job, JobId, JobState, Work};
 use crate::catalogue::{Snapshot, find, plan};
 use crate::list::file::ListWriter;
 use crate::list::{Entry as Listed, Line};
+use crate::serve::gap;
 use crate::serve::plan::{all_lines, chain};
 use crate::stream::{Begin, Blame, Fault, KIND_PAX};
 use crate::tapicom::limits::page;
@@ -19,9 +20,9 @@ const CHUNK_BYTES: usize = 40 * 1024;
 /// Entries that are found in one go.
 const FOUND_MAX: usize = 1_000;
 
-type Told<T> = Result<T, Box<Reply>>;
+pub(super) type Told<T> = Result<T, Box<Reply>>;
 
-fn told<T>(result: Result<T, Fault>) -> Told<T> {
+pub(super) fn told<T>(result: Result<T, Fault>) -> Told<T> {
     result.map_err(|fault| Box::new(of_fault(&fault)))
 }
 
@@ -34,7 +35,9 @@ impl Talk {
                 self.versions(caller, machine, &path, &page)
             }
             Command::FileList { job, offset } => self.file_list(job, offset),
+            Command::RestoreOutlook(wanted) => self.outlook(caller, &wanted),
             Command::RestorePlan(wanted) => self.plan(caller, &wanted),
+            Command::RestoreGaps { job, page } => self.gaps(job, &page),
             _ => Err(Box::new(refused(Why::Failed, "that is nothing to browse"))),
         };
         answer.unwrap_or_else(|reply| *reply)
@@ -53,7 +56,10 @@ impl Talk {
             let good = |job: &&Job| {
                 let is_there = matches!(
                     job.state,
-                    JobState::Done | JobState::DoneBut(_) | JobState::Interrupted(_)
+                    JobState::Done
+                        | JobState::DoneBut(_)
+                        | JobState::Interrupted(_)
+                        | JobState::Cancelled(_)
                 );
                 is_there && job.recorded > 0 && is_backup_of(job, &machine, name.as_deref())
             };
@@ -172,7 +178,29 @@ impl Talk {
         Ok(Reply::Chunk { bytes: Bytes(text[from..to].to_vec()), next })
     }
 
-    fn plan(&self, caller: &rights::Caller, wanted: &RestoreWanted) -> Told<Reply> {
+    /// Which files a restore could not give back.
+    fn gaps(&self, id: JobId, page_wanted: &Page) -> Told<Reply> {
+        let seen = told(self.look(move |view| {
+            let records = &view.state.records;
+            let job = records.jobs.get(&id)?.clone();
+            let Work::Restore { of, .. } = &job.work else { return None };
+            let of: Vec<Job> = of.iter().filter_map(|of| records.jobs.get(of).cloned()).collect();
+            Some((job, of, records.gaps.get(&id).cloned()))
+        }))?;
+        let unknown = || Box::new(refused(Why::NotFound, format!("there is no restore {id}")));
+        let (job, of, gaps) = seen.ok_or_else(unknown)?;
+        let files = match gaps {
+            Some(gaps) => told(gap::files(&self.reader, &job, &of, &gaps))?,
+            None => Vec::new(),
+        };
+        let skip: usize = page_wanted.after.as_deref().and_then(|n| n.parse().ok()).unwrap_or(0);
+        let (items, more) = page(files.into_iter().skip(skip), page_wanted.most);
+        let next = more.then(|| (skip + items.len()).to_string());
+        Ok(Reply::LostFiles(Paged { items, next }))
+    }
+
+    /// What a restore would take.
+    pub(super) fn plan_of(&self, caller: &rights::Caller, wanted: &RestoreWanted) -> Told<Plan> {
         let jobs = self.state_of(caller, &wanted.tree)?;
         let snapshot = self.snapshot()?;
         let patterns: Vec<Vec<u8>> =
@@ -209,7 +237,7 @@ impl Talk {
         });
         let missing = unmatched.chain(lacking).collect();
         let (entries, bytes) = (planned.entries, planned.bytes);
-        Ok(Reply::Plan(Plan { jobs, media, entries, bytes, missing }))
+        Ok(Plan { jobs, media, entries, bytes, missing })
     }
 }
 

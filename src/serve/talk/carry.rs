@@ -43,6 +43,7 @@ impl Talk {
             Command::Restore(wanted) => self.restore(caller, wanted),
             Command::JobCancel { job } => self.order(caller, Order::Cancel { job }),
             Command::JobHold { job } => self.order(caller, Order::Hold { job }),
+            Command::BackupResume { job } => self.go_on(caller, job),
             Command::JobResume { job } => self.resume(caller, job),
             Command::JobPriority { job, priority } => {
                 self.order(caller, Order::Priority { job, priority })
@@ -76,6 +77,8 @@ impl Talk {
             | Command::Find { .. }
             | Command::Versions { .. }
             | Command::FileList { .. }
+            | Command::RestoreGaps { .. }
+            | Command::RestoreOutlook(_)
             | Command::RestorePlan(_) => self.browse(caller, command),
             Command::CatalogueCheck => self.check_catalogue(),
             Command::CatalogueExport => refused(
@@ -200,6 +203,19 @@ impl Talk {
                 let words = ["sink_job", "--job", &job.to_string()].map(str::to_owned).to_vec();
                 Reply::Backup(BackupGiven { job, stream, level, base, words })
             }
+            Err(fault) => of_fault(&fault),
+        }
+    }
+
+    /// A backup that was cut short goes on, as another that builds on it.
+    fn go_on(&self, caller: &rights::Caller, job: JobId) -> Reply {
+        let listed = self.reader.snapshot().and_then(|snapshot| snapshot.run_head(job));
+        match listed {
+            Ok(Some(_)) => {
+                let order = Order::Continue { job, stream: fresh() };
+                self.given(self.ask(core(caller), order))
+            }
+            Ok(None) => of_fault(&crate::serve::held::no_list(job)),
             Err(fault) => of_fault(&fault),
         }
     }

@@ -6,6 +6,7 @@
 
 mod browse;
 mod carry;
+mod outlook;
 mod views;
 
 pub use carry::USUAL_POOL;

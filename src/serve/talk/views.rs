@@ -5,14 +5,17 @@ use crate::authority::State;
 use crate::authority::action::Grade;
 use crate::authority::drives::{Doing, Drive, Task};
 use crate::authority::event::{DriveId, Element};
-use crate::catalogue::record::{Credential, Job, JobState, Medium, MediumState, Work};
+use crate::catalogue::record::{
+    Credential, Job, JobState, Machine, Medium, MediumState, Work,
+};
 use crate::serve::calendar::When;
+use crate::serve::condition::conditions;
 use crate::serve::report::{self, Around};
 use crate::serve::shell::{View, now_s};
 use crate::tapicom::limits::page;
 use crate::tapicom::message::{
     CheckedBy, Command, DriveView, JobFilter, JobView, MediumFilter, Page, Paged, Place,
-    PoolForecast, Reply, Status, TicketView, ToDo, UserView, Wellness, Why, WorkKind,
+    PoolForecast, Quota, Reply, Status, TicketView, ToDo, UserView, Wellness, Why, WorkKind,
 };
 use crate::tapicom::rights;
 use jiff::tz::TimeZone;
@@ -115,6 +118,14 @@ fn show(view: &View<'_>, caller: &rights::Caller, command: Command) -> Reply {
             sets.sort_by(|a, b| a.0.cmp(&b.0));
             Reply::Sets(paged(sets.into_iter(), &page))
         }
+        Command::Conditions { medium } => {
+            let drive_of = |serial: &str| view.serials.get(serial).copied();
+            Reply::Conditions(conditions(view.state, medium.as_deref(), drive_of))
+        }
+        Command::Quotas { page } => {
+            let quotas = records.machines.values().filter(|m| may_see(caller, &m.name));
+            Reply::Quotas(paged(quotas.map(|m| (m.name.clone(), quota(view.state, m))), &page))
+        }
         Command::Forecast { .. } => Reply::Forecast(forecast(view.state)),
         Command::Health => Reply::Health(health(view)),
         Command::Metrics => Reply::Metrics(metrics(view)),
@@ -184,6 +195,13 @@ fn show_books(view: &View<'_>, caller: &rights::Caller, command: Command) -> Rep
     }
 }
 
+/// What a machine may give today.
+fn quota(state: &State, machine: &Machine) -> Quota {
+    let (used, renews_s) = state.given_today(&machine.name);
+    let left = machine.quota_bytes.map(|quota| quota.saturating_sub(used));
+    Quota { machine: machine.name.clone(), quota: machine.quota_bytes, used, left, renews_s }
+}
+
 fn may_see(caller: &rights::Caller, machine: &str) -> bool {
     use crate::catalogue::record::Right;
     let all = [Right::Operate, Right::Administer, Right::RestoreElsewhere];
@@ -250,7 +268,8 @@ fn job_report(view: &View<'_>, job: &Job, kept_from: u32) -> Reply {
 /// The report, as a person reads it, and what was said of the job since the service began.
 fn words(view: &View<'_>, job: &Job) -> Vec<String> {
     let media: Vec<Medium> = view.state.records.media.values().cloned().collect();
-    let around = Around { media: &media, left_out: &[], waits_for: None, zone: &TimeZone::UTC };
+    let lost = report::lost(view.state.records.gaps.get(&job.id));
+    let around = Around { media: &media, left_out: &lost, waits_for: None, zone: &TimeZone::UTC };
     let report = report::report(job, &around, now_s());
     let said = view.events.of_job(job.id);
     report.lines().map(str::to_owned).chain(said).take(900).collect()

@@ -222,6 +222,8 @@ impl User {
 pub(in crate::cli::tapicli) enum Machine {
     /// The machines
     List,
+    /// What they may give today, gave, and have left
+    Quota,
     /// Get a code with which a machine enrols: on it, `plumb enrol BOX CODE`
     Enrol {
         /// What it is to be called
@@ -257,6 +259,7 @@ impl Machine {
     pub(in crate::cli::tapicli) fn run(self, here: &Here) -> Result<Done, Fault> {
         match self {
             Machine::List => here.show(Command::Machines { page: Page::default() }),
+            Machine::Quota => here.show(Command::Quotas { page: Page::default() }),
             Machine::Enrol { name } => here.show(Command::EnrolCode { machine: name }),
             Machine::Put { name, address, quota, jobs } => {
                 here.have(Command::MachinePut(record::Machine {

@@ -172,6 +172,11 @@ pub(in crate::cli::tapicli) enum Job {
         #[arg(long)]
         pool: String,
     },
+    /// What a restore could not give back: files, bytes, and the cartridge that should have them
+    Gaps {
+        /// Its number
+        job: u64,
+    },
     /// Its file list, as proc_record writes it
     List {
         /// Its number
@@ -191,6 +196,7 @@ impl Job {
             }
             Job::Verify { job } => here.have(Command::Verify { of: JobId(job), copy: None }),
             Job::Copy { job, pool } => here.have(Command::Copy { of: JobId(job), pool }),
+            Job::Gaps { job } => super::show::gaps(here, JobId(job)),
             Job::List { job } => super::show::file_list(here, JobId(job)),
         }
     }
@@ -234,7 +240,10 @@ pub(in crate::cli::tapicli) enum Medium {
 impl Medium {
     pub(in crate::cli::tapicli) fn run(self, here: &Here) -> Result<Done, Fault> {
         match self {
-            Medium::Show { tag } => here.show(Command::Medium { tag }),
+            Medium::Show { tag } => {
+                here.show(Command::Medium { tag: tag.clone() })?;
+                here.show(Command::Conditions { medium: Some(tag) })
+            }
             Medium::Assign { tag, pool } => {
                 here.have(Command::MediumAssign { tag, pool: Some(pool) })
             }
@@ -249,6 +258,8 @@ impl Medium {
 pub(in crate::cli::tapicli) enum Library {
     /// What is where
     Inventory,
+    /// How the drives are: errors, alerts, cleanings, speeds
+    Health,
     /// Move a cartridge: `move "slot 3" "mail slot 1"`
     Move {
         /// From where
@@ -271,6 +282,7 @@ impl Library {
             Library::Inventory => {
                 here.show(Command::Inventory { again: false, page: Page::default() })
             }
+            Library::Health => here.show(Command::Conditions { medium: None }),
             Library::Move { from, to } => here.have(Command::Move { from, to }),
             Library::Import => here.have(Command::Import),
             Library::Export { tag } => here.have(Command::Export { tag }),

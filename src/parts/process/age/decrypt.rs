@@ -39,6 +39,8 @@ pub struct Decrypt {
     /// One past the last plain byte seen.
     output: u64,
     put: u64,
+    /// Encrypted bytes before this one are lost, or of no use any more.
+    lost_to: u64,
     wants: Wants,
     translation: Translation,
 }
@@ -66,6 +68,7 @@ impl Decrypt {
             input: 0,
             output: 0,
             put: 0,
+            lost_to: 0,
             wants: Wants::default(),
             translation: Translation::default(),
         }
@@ -136,8 +139,9 @@ impl Decrypt {
     }
 
     fn take(&mut self, at: u64, bytes: &[u8], out: &mut dyn Outlet) -> Result<(), Fault> {
-        let mut bytes = bytes;
-        if at != self.input {
+        let of_no_use = self.lost_to.saturating_sub(at).min(bytes.len() as u64);
+        let (at, mut bytes) = (at + of_no_use, &bytes[of_no_use as usize..]);
+        if at != self.input && !bytes.is_empty() {
             self.rest(out)?;
             self.input = at;
         }
@@ -271,8 +275,33 @@ impl Decrypt {
         Ok(())
     }
 
+    /// Bytes are lost: the chunk that was begun is given up. Whoever hears of it further down says so.
+    fn lose(&mut self, depth: u8, to: u64) -> Result<(), Fault> {
+        if depth == self.depth {
+            self.wants.lose(to);
+        }
+        if depth != self.depth + 1 {
+            return Ok(());
+        }
+        self.sealed.clear();
+        self.partial = true;
+        self.lost_to = self.lost_to.max(to);
+        let told = self.told.clone().filter(|_| self.keys.is_none());
+        told.map_or(Ok(()), |head| {
+            let (key, nonce) = header::unlock(&head, &self.identities)?;
+            self.use_head(&key, &nonce, head.len())
+        })
+    }
+
     /// Opens the lines that this layer sealed; takes out the wants of its output.
     fn mark(&mut self, lines: &[u8], out: &mut dyn Outlet) -> Result<(), Fault> {
+        if crate::list::says_cut(lines) {
+            // Nothing comes behind it.
+            self.lose(self.depth + 1, u64::MAX)?;
+        }
+        for (depth, to) in crate::list::lost(lines)? {
+            self.lose(depth, to)?;
+        }
         let mut opened = Vec::with_capacity(lines.len());
         for line in lines.split_inclusive(|&b| b == b'\n') {
             if line.first() == Some(&b'%') {
@@ -296,6 +325,7 @@ impl Decrypt {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         match Line::parse(line).map_err(Fault::stream)? {
             Line::Seek { depth, .. } => Ok(depth > self.depth),
+            Line::Lost { .. } | Line::Cut => Ok(true),
             _ => Ok(false),
         }
     }

@@ -7,6 +7,8 @@
 //! * A name means a whole member: what is cut off leaves nothing, and what it would have replaced
 //!   is still there ([`draft`]). Directories are removed only when the stream says that they are
 //!   gone, and only when nothing is left in them ([`gone`]).
+//! * Where bytes of the stream are lost, what is whole is restored all the same. A file of which only some
+//!   is lost is restored as `NAME.incomplete`, with zeros for what is lost.
 //! * What could not be restored is named and counted. Two things are by design and only noted: that
 //!   owners stay ours where we are not root, and the set-user-ID and set-group-ID bits that are then
 //!   dropped. Everything else that could not be set is a failure (exit status 1).
@@ -69,6 +71,8 @@ struct Running {
     reader: Reader,
     restore: Restore,
     next: u64,
+    /// Nothing before this payload byte comes any more.
+    lost_to: Option<u64>,
     digest: blake3::Hasher,
 }
 
@@ -83,7 +87,7 @@ impl Filesys {
         let fd = open_target(&self.target)?;
         let restore = Restore::new(fd, &self.options, begin.partial);
         let (reader, digest) = (Reader::new(), blake3::Hasher::new());
-        self.running = Some(Running { begin, reader, restore, next: 0, digest });
+        self.running = Some(Running { begin, reader, restore, next: 0, lost_to: None, digest });
         Ok(())
     }
 
@@ -103,6 +107,7 @@ impl Filesys {
 
     fn end(&mut self, end: End, up: &mut dyn Upward) -> Result<(), Fault> {
         let running = self.running()?;
+        running.lost_at_the_end()?;
         running.reader.finish()?;
         running.restore.close();
         running.restore.name_unmatched();
@@ -126,7 +131,8 @@ impl Sink for Filesys {
         match item {
             Item::Begin(begin) => self.begin(begin),
             Item::Data { offset, block } => self.running()?.data(offset, &block),
-            Item::Mark(_) | Item::Turn(_) => Ok(()),
+            Item::Mark(lines) => self.running()?.mark(&lines),
+            Item::Turn(_) => Ok(()),
             Item::End(end) => self.end(end, up),
             Item::Abort(abort) => {
                 self.abort(&abort);
@@ -142,15 +148,59 @@ impl Sink for Filesys {
 
 impl Running {
     fn data(&mut self, offset: u64, block: &Block) -> Result<(), Fault> {
-        if offset != self.next {
+        let (mut at, mut bytes) = (offset, block.data());
+        if let Some(to) = self.lost_to {
+            let of_no_use = to.saturating_sub(at).min(bytes.len() as u64);
+            at += of_no_use;
+            bytes = &bytes[of_no_use as usize..];
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            self.lost_to = None;
+            self.go_on_behind(at)?;
+        } else if at != self.next {
             // Partial streams jump, and only between members.
             self.reader.finish()?;
-            self.reader = Reader::at(offset);
+            self.reader = Reader::at(at);
         }
-        self.next = offset + block.len() as u64;
-        self.digest.update(block.data());
+        self.next = at + bytes.len() as u64;
+        self.digest.update(bytes);
         let restore = &mut self.restore;
-        self.reader.feed(block.data(), &mut |event| restore.event(event))
+        self.reader.feed(bytes, &mut |event| restore.event(event))
+    }
+
+    fn mark(&mut self, lines: &[u8]) -> Result<(), Fault> {
+        if crate::list::says_cut(lines) {
+            self.restore.cut();
+            self.reader = Reader::at(self.next);
+        }
+        let lost = crate::list::lost(lines)?;
+        let to = lost.into_iter().filter(|(depth, _)| *depth == 0).map(|(_, to)| to).max();
+        self.lost_to = self.lost_to.max(to);
+        Ok(())
+    }
+
+    /// Bytes from the last that came to `at` are lost: in a file that was begun they leave a hole, to its end if
+    /// need be; behind that the next member begins.
+    fn go_on_behind(&mut self, at: u64) -> Result<(), Fault> {
+        let count = at.saturating_sub(self.next);
+        self.restore.lost(self.next, at);
+        let left = self.reader.left_in_member();
+        if let Some(left) = left {
+            self.restore.is_incomplete();
+            let restore = &mut self.restore;
+            self.reader.lose(count.min(left), &mut |event| restore.event(event))?;
+        }
+        if left.is_none_or(|left| count > left) {
+            self.restore.give_up_member();
+            self.reader = Reader::at(at);
+        }
+        Ok(())
+    }
+
+    /// Nothing came behind what is lost.
+    fn lost_at_the_end(&mut self) -> Result<(), Fault> {
+        self.lost_to.take().map_or(Ok(()), |to| self.go_on_behind(to))
     }
 
     /// The digest is over the payload, as a file system has no bytes of its own to be hashed.

@@ -73,6 +73,8 @@ struct Open {
     size: u64,
     end: u64,
     holes: bool,
+    /// Some of its content is lost.
+    incomplete: bool,
 }
 
 /// Directories and what is to be set on them.
@@ -280,7 +282,7 @@ impl Restore {
                 let fresh = (!dir.inherits_acl).then_some(mode);
                 let draft = self.drafts.file(&dir, mode)?;
                 let (size, holes) = (member.size, map.is_some());
-                self.open = Some(Open { draft, path, attrs, fresh, size, end: 0, holes });
+                self.open = Some(Open { draft, path, attrs, fresh, size, end: 0, holes, incomplete: false });
                 Ok(())
             }
             Kind::Symlink { target } => {
@@ -381,12 +383,52 @@ impl Restore {
     }
 
     fn complete(&mut self, mut open: Open) -> Result<(), Trouble> {
+        if open.incomplete {
+            return self.complete_in_part(open);
+        }
         open.set_size()?;
         if let Some(fd) = open.draft.fd() {
             let file = Object::Open(fd);
             self.setter.apply(file, &open.attrs, open.fresh, open.path.bytes(), &mut self.report);
         }
         self.install(open.draft, &open.path)
+    }
+
+    /// Payload bytes that nobody has: whatever is in them is not restored.
+    pub fn lost(&mut self, from: u64, to: u64) {
+        let to = if to == u64::MAX { "its end".into() } else { format!("byte {to}") };
+        self.report.wanting(&format!("lost: the archive from byte {from} to {to}"));
+    }
+
+    /// The backup was cut short here; the member under way is in what goes on from it.
+    pub fn cut(&mut self) {
+        self.chosen = true;
+        if let Some(open) = self.open.take() {
+            self.report.note("the backup was cut short in it", open.path.bytes());
+        }
+    }
+
+    /// The member under way will have a hole where content is lost.
+    pub fn is_incomplete(&mut self) {
+        if let Some(open) = &mut self.open {
+            (open.holes, open.incomplete) = (true, true);
+        }
+    }
+
+    /// The rest of the member under way is lost.
+    pub fn give_up_member(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.report.left_out(open.path.bytes(), "not all of it can be had any more");
+        }
+    }
+
+    /// A name means a whole file: one with a hole that should not be there gets another.
+    fn complete_in_part(&mut self, open: Open) -> Result<(), Trouble> {
+        let name = [open.path.bytes(), b".incomplete"].concat();
+        let path = Clean::of(&name).map_err(|why| Trouble::LeftOut(why.to_string()))?;
+        let words = format!("some of it is lost; {} has the rest", shown(&name));
+        self.report.left_out(open.path.bytes(), words);
+        self.complete(Open { path, incomplete: false, ..open })
     }
 
     fn install(&mut self, draft: Draft, path: &Clean) -> Result<(), Trouble> {
