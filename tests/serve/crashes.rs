@@ -1,6 +1,6 @@
 //! The service is killed at a command that it gives to a device: at one after the other, from its start until a
 //! backup over two cartridges and its second copy are on tape. What the client retries is kept; what is believed
-//! can be restored; and every cartridge is where it is said to be.
+//! can be restored; and every cartridge is where it is said to be. `CRASH_FROM=700` begins there.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,8 @@ const STRIDE: u64 = 61;
 fn killed_at_any_command_it_believes_only_what_is_on_tape() {
     let long = std::env::var_os("TAPIOCA_LONG").is_some();
     let template = prepared();
-    let (mut nth, mut kills) = (1, 0);
+    let from = std::env::var("CRASH_FROM").map_or(1, |from| from.parse().unwrap());
+    let (mut nth, mut kills) = (from, 0);
     // Before a command and after it differ by what was recorded in between.
     let moments: &[&str] = if long { &["before", "after"] } else { &["after"] };
     while moments.iter().all(|moment| {
@@ -27,7 +28,7 @@ fn killed_at_any_command_it_believes_only_what_is_on_tape() {
         nth += if long { 1 } else { STRIDE };
     }
     eprintln!("{kills} kills, the last before command {nth}");
-    assert!(kills >= 5, "{kills} kills: it never comes to the tape");
+    assert!(kills >= 5 || from > 1, "{kills} kills: it never comes to the tape");
 }
 
 /// A box with a machine and what it will back up, ended in order.
