@@ -8,6 +8,7 @@ mod tree;
 mod day;
 mod gaps;
 mod kills;
+mod looks;
 mod resume;
 mod rig;
 mod small;
