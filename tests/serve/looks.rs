@@ -72,7 +72,7 @@ fn media_and_drives_tell_how_they_are() {
     assert_eq!(done.status.code(), Some(3), "{done:?}");
     rig.unload(1);
     let ill = rig.ok("medium show TAP001L9");
-    assert!(ill.contains("reading: 1 hard errors: copy what is on it, and replace it"), "{ill}");
+    assert!(ill.contains("hard errors: copy what is on it, and replace it"), "{ill}");
     assert!(ill.contains("IN DANGER"), "{ill}");
     let other = rig.ok("medium show TAP002L9");
     assert!(!other.contains("hard errors"), "{other}");
@@ -89,8 +89,9 @@ fn media_and_drives_tell_how_they_are() {
         .output()
         .unwrap();
     let page = String::from_utf8(page.stdout).unwrap();
-    let hard = "tapioca_medium_hard_errors_total{medium=\"TAP001L9\",does=\"read\"} 1";
-    assert!(page.contains(hard), "{page}");
+    let hard = "tapioca_medium_hard_errors_total{medium=\"TAP001L9\",does=\"read\"} ";
+    let hard = page.lines().find_map(|line| line.strip_prefix(hard)).unwrap();
+    assert!(hard.parse::<u64>().unwrap() > 0, "{page}");
     assert!(!page.contains("tapioca_drive_speed_bytes_per_second{drive=\"drive 1\"} 0"), "{page}");
     // It is known after a restart, too.
     rig.stop();
@@ -106,7 +107,8 @@ fn quotas_are_shown_with_what_is_left() {
     rig.on_ok("web", "backup --name all -C tree .");
     let recorded = rig.jobs()[0]["recorded"].as_u64().unwrap();
     let quotas = json(&rig.ok("machine quota --json"));
-    let of_web = &quotas["Quotas"]["items"][0];
+    let all = quotas["Quotas"]["items"].as_array().unwrap();
+    let of_web = all.iter().find(|quota| quota["machine"] == "web").unwrap();
     assert_eq!(of_web["used"], recorded);
     assert_eq!(of_web["left"], 5_000_000 - recorded);
     let text = rig.ok("machine quota");
