@@ -80,7 +80,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("smc", &["scsi"]),
     ("virt", &["scsi"]),
     ("board", &[]),
-    ("image", &[]),
+    ("image", &["board"]),
     ("tapioca", &["scsi", "sg", "ssc", "smc", "virt", "board"]),
 ];
 
