@@ -89,12 +89,16 @@ pub fn with_sections(stub: &[u8], sections: &[(&str, &[u8])]) -> Result<Vec<u8>,
     if word(stub, layout.certificates()) != Some(0) {
         return Err(Error::broken("stub", "is signed"));
     }
-    let (mut pe, mut memory) = (stub.to_vec(), 0);
-    for n in 0..layout.count {
-        let at = layout.header(n);
-        let span = word(stub, at + 8).zip(word(stub, at + 12));
-        memory = memory.max(span.map_or(0, |(size, address)| size + address));
-    }
+    let ends = |size, from| {
+        let end =
+            |n| Some(word(stub, layout.header(n) + size)? + word(stub, layout.header(n) + from)?);
+        (0..layout.count).filter_map(end).max().unwrap_or(0)
+    };
+    // Behind the sections are symbols for debuggers. A hash over sections that do not follow each other
+    // would differ from one over the file.
+    let (mut memory, file_end) = (ends(8, 12), ends(16, 20).max(layout.headers_end));
+    let mut pe = stub.get(..file_end).map(<[u8]>::to_vec).unwrap_or_else(|| stub.to_vec());
+    pe[layout.coff + 8..layout.coff + 16].fill(0);
     for (n, (name, content)) in sections.iter().enumerate() {
         pe.resize(pe.len().next_multiple_of(layout.file_alignment), 0);
         memory = memory.next_multiple_of(PAGE);
