@@ -29,20 +29,29 @@ pub(crate) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// The first element: its tag, its content, the whole of it, and what follows.
-pub(crate) fn split(bytes: &[u8]) -> Option<(u8, &[u8], &[u8], &[u8])> {
-    let (tag, first) = (*bytes.first()?, *bytes.get(1)?);
-    let (head, length) = match first {
-        0..=0x7f => (2, usize::from(first)),
+/// One element of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Element<'a> {
+    pub(crate) tag: u8,
+    pub(crate) content: &'a [u8],
+    pub(crate) whole: &'a [u8],
+    pub(crate) rest: &'a [u8],
+}
+
+/// The first element.
+pub(crate) fn first(bytes: &[u8]) -> Option<Element<'_>> {
+    let (tag, length) = (*bytes.first()?, *bytes.get(1)?);
+    let (head, length) = match length {
+        0..=0x7f => (2, usize::from(length)),
         0x81..=0x84 => {
-            let digits = bytes.get(2..2 + usize::from(first & 0x7f))?;
+            let digits = bytes.get(2..2 + usize::from(length & 0x7f))?;
             let length = digits.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
             (2 + digits.len(), length)
         }
         _ => return None,
     };
     let whole = bytes.get(..head.checked_add(length)?)?;
-    Some((tag, &whole[head..], whole, &bytes[whole.len()..]))
+    Some(Element { tag, content: &whole[head..], whole, rest: &bytes[whole.len()..] })
 }
 
 #[cfg(test)]
@@ -55,10 +64,10 @@ mod tests {
             let content = vec![7; length];
             let mut bytes = element(SEQUENCE, &[&content]);
             bytes.push(9);
-            let (tag, inner, whole, rest) = split(&bytes).unwrap();
+            let Element { tag, content: inner, whole, rest } = first(&bytes).unwrap();
             assert_eq!((tag, inner, rest), (SEQUENCE, &content[..], &[9][..]));
             assert_eq!(whole.len() + 1, bytes.len());
-            assert!(split(&bytes[..bytes.len() - 2]).is_none() || length == 0);
+            assert_eq!(first(&bytes[..bytes.len() - 2]), None);
         }
     }
 }

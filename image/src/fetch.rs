@@ -69,26 +69,13 @@ impl Packages {
     ///
     /// The package client failed or knows no such package.
     pub fn fetch(kernel_package: &str, cache: &Path) -> Result<Packages, Error> {
+        make_dir(cache)?;
+        // One at a time: the others find everything there.
+        let path = cache.join("lock");
+        let turn = fs::File::create(&path).map_err(Error::write(&path))?;
+        turn.lock().map_err(Error::write(&path))?;
         let kernel = package(&real_name(kernel_package)?, cache)?;
         Ok(Packages { kernel, loader: package(LOADER_PACKAGE, cache)? })
-    }
-
-    /// The packages the cache has already, without asking the package client: for tests.
-    pub fn cached(cache: &Path) -> Option<Packages> {
-        let mut kernel = None;
-        let mut loader = None;
-        let mut names: Vec<_> = fs::read_dir(cache.join("deb")).ok()?.flatten().collect();
-        names.sort_by_key(fs::DirEntry::file_name);
-        for entry in names {
-            let file = entry.file_name().to_string_lossy().into_owned();
-            let (name, rest) = file.split_once('_')?;
-            let found = Package::of(name, rest, &entry.path(), cache)?;
-            match name {
-                LOADER_PACKAGE => loader = Some(found),
-                _ => kernel = Some(found),
-            }
-        }
-        Some(Packages { kernel: kernel?, loader: loader? })
     }
 
     /// What `kernel.lock` says of these packages.

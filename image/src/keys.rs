@@ -12,7 +12,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 
-use crate::der::{BIT_STRING, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context, element, split};
+use crate::der::{BIT_STRING, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context, element, first};
 use crate::host::{read, write};
 use crate::{Error, pe};
 
@@ -85,7 +85,7 @@ impl Keys {
     fn authenticode(&self, image_digest: &[u8; 32]) -> Result<Vec<u8>, Error> {
         let certificate = &self.certificates[2];
         let content = indirect_data(image_digest);
-        let (_, inner, _, _) = split(&content).ok_or_else(|| failed("DER of our own"))?;
+        let inner = first(&content).ok_or_else(|| failed("DER of our own"))?.content;
         let attributes = attributes(inner);
         let signed = element(SET, &[&attributes]);
         let mut signature = vec![0; self.db.public_modulus_len()];
@@ -175,13 +175,12 @@ fn attributes(content: &[u8]) -> Vec<u8> {
 /// By which a signature names its certificate. Source: RFC 5280, section 4.1.
 fn issuer_and_serial(certificate: &[u8]) -> Result<Vec<u8>, Error> {
     let find = || {
-        let (_, certificate, ..) = split(certificate)?;
-        let (_, signed, ..) = split(certificate)?;
-        let (_, _, _, rest) = split(signed)?; // version
-        let (_, _, serial, rest) = split(rest)?;
-        let (_, _, _, rest) = split(rest)?; // algorithm
-        let (_, _, issuer, _) = split(rest)?;
-        Some(element(SEQUENCE, &[issuer, serial]))
+        let signed = first(first(certificate)?.content)?.content;
+        let version = first(signed)?;
+        let serial = first(version.rest)?;
+        let algorithm = first(serial.rest)?;
+        let issuer = first(algorithm.rest)?;
+        Some(element(SEQUENCE, &[issuer.whole, serial.whole]))
     };
     find().ok_or_else(|| failed("db.crt is no certificate"))
 }

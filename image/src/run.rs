@@ -19,6 +19,8 @@ pub enum Serial {
     Stdio,
     /// To a Unix socket that QEMU listens on; it starts when somebody connects.
     Socket(PathBuf),
+    /// To a Unix socket that somebody listens on already.
+    Listening(PathBuf),
 }
 
 /// What QEMU needs besides the board.
@@ -34,7 +36,7 @@ pub struct Run<'a> {
     pub secure_boot: bool,
     /// The first serial port.
     pub serial: Serial,
-    /// Socket of QEMU's own control protocol.
+    /// Socket of QEMU's own control protocol; QEMU listens on it, unless the serial port's is there already.
     pub qmp: Option<&'a Path>,
     /// A port of the host, on loopback, that leads to tapicom's port of the guest.
     pub forward: Option<u16>,
@@ -80,9 +82,14 @@ impl Run<'_> {
             Serial::Socket(path) => {
                 command.args(["-serial", &format!("unix:{},server=on,wait=on", escaped(path))])
             }
+            Serial::Listening(path) => {
+                command.args(["-serial", &format!("unix:{},server=off", escaped(path))])
+            }
         };
         if let Some(path) = self.qmp {
-            command.args(["-qmp", &format!("unix:{},server=on,wait=off", escaped(path))]);
+            let server =
+                if matches!(self.serial, Serial::Listening(_)) { "off" } else { "on,wait=off" };
+            command.args(["-qmp", &format!("unix:{},server={server}", escaped(path))]);
         }
         Ok(command)
     }
