@@ -27,7 +27,6 @@ mod record;
 mod secret;
 mod serve;
 mod signals;
-mod table;
 mod tape;
 mod tapicli;
 
@@ -41,6 +40,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::library::Scribe;
 use crate::plumb::pipe::Channels;
 use crate::stream::Fault;
+use crate::table;
 
 #[derive(Parser)]
 #[command(name = "tapioca", version, about, long_about = None, disable_help_subcommand = true)]
