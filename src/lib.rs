@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod authority;
 pub mod catalogue;
 pub mod cli;
+pub mod console;
 pub mod demo;
 pub mod glue;
 pub mod identity;

@@ -26,6 +26,32 @@ pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Fault> {
     print(|out| writeln!(out, "{value:#}"))
 }
 
+/// What is shown of something: data, and words about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Lines, each with its end.
+    pub data: String,
+    /// Lines about them, without.
+    pub words: Vec<String>,
+}
+
+impl Shown {
+    /// Data that `body` writes.
+    pub(crate) fn of(
+        body: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>,
+    ) -> Result<Shown, Fault> {
+        let mut data = Vec::new();
+        body(&mut data).map_err(|e| Fault::host("cannot show it", &e))?;
+        let data = String::from_utf8_lossy(&data).into_owned();
+        Ok(Shown { data, words: Vec::new() })
+    }
+
+    /// One word about something that shows nothing.
+    pub(crate) fn word(word: impl Into<String>) -> Shown {
+        Shown { data: String::new(), words: vec![word.into()] }
+    }
+}
+
 /// Rows under a header.
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,

@@ -48,9 +48,11 @@ const MODULES: &[(&str, &[&str])] = &[
         ],
     ),
     ("steward", &["stream", "catalogue", "tapicom", "serve", "settings"]),
+    ("console", &["stream", "catalogue", "tapicom", "settings", "steward", "table"]),
     (
         "cli",
         &[
+            "console",
             "settings",
             "steward",
             "table",
