@@ -445,6 +445,9 @@ pub const ROWS: &[Row] = &[
             commit(String::new(), Some(minutes.saturating_mul(60)))
         },
     ),
+    ask(Configure, "commit confirm seconds <n>", "the same, in seconds", |said| {
+        commit(String::new(), Some(number(said, 0)?))
+    }),
     ask(Both, "confirm", "let what was committed stay", |_| Ok(Ask::Confirm)),
     ask(Configure, "rollback <n>", "the candidate as some generations ago", |said| {
         Ok(Ask::Rollback { back: number(said, 0)? })

@@ -40,6 +40,12 @@ struct Queues {
     gone: bool,
 }
 
+/// How long may be waited at once; none: not any more.
+fn left_of(until: Option<Instant>) -> Option<Duration> {
+    let Some(until) = until else { return Some(LOOK) };
+    until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+}
+
 /// Both queues.
 #[derive(Debug, Default)]
 pub struct Inbox {
@@ -105,13 +111,29 @@ impl Inbox {
                 self.changed.notify_all();
                 return news;
             }
-            let left = match until {
-                None => LOOK,
-                Some(until) => match until.checked_duration_since(Instant::now()) {
-                    Some(left) if !left.is_zero() => left,
-                    _ => return Happened::Nothing,
-                },
-            };
+            let Some(left) = left_of(until) else { return Happened::Nothing };
+            let waited = self.changed.wait_timeout(queues, left);
+            queues = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The next thing that is told, before `until`, whatever the line sends meanwhile; that waits for its turn.
+    /// [`Happened::Key`] is ^C then.
+    pub fn next_told(&self, until: Option<Instant>) -> Happened {
+        let mut queues = self.lock();
+        loop {
+            if let Some(at) = queues.keys.iter().position(|key| *key == 0x03) {
+                queues.keys.drain(..=at);
+                return Happened::Key(0x03);
+            }
+            if queues.gone {
+                return Happened::Gone;
+            }
+            if let Some(news) = queues.news.pop_front() {
+                self.changed.notify_all();
+                return news;
+            }
+            let Some(left) = left_of(until) else { return Happened::Nothing };
             let waited = self.changed.wait_timeout(queues, left);
             queues = waited.unwrap_or_else(PoisonError::into_inner).0;
         }

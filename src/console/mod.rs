@@ -9,6 +9,13 @@ pub mod editor;
 pub mod frame;
 pub mod grammar;
 pub mod inbox;
+pub mod output;
+mod own;
 pub mod pager;
+pub mod port;
+mod record;
+mod screens;
+pub mod service;
+pub mod session;
 #[cfg(test)]
 mod tests;

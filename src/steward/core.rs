@@ -99,7 +99,14 @@ impl Core {
     fn take_up_settings(&mut self, now: Now) -> Result<(), Fault> {
         let mut unconfirmed = None;
         for back in 0..GENERATIONS {
-            let Some(kept) = self.keep.back(Kind::Settings, back)? else { break };
+            let kept = match self.keep.back(Kind::Settings, back) {
+                Ok(Some(kept)) => kept,
+                Ok(None) => break,
+                Err(fault) => {
+                    self.alarms.push(fault.what);
+                    break;
+                }
+            };
             let read = decode::<Generation>(Kind::Settings, &kept.payload)
                 .and_then(|generation| Ok((Settings::parse(&generation.text)?, generation.trial)));
             match read {

@@ -9,5 +9,6 @@ pub mod core;
 pub mod keep;
 pub mod message;
 pub mod serve;
+mod slots;
 #[cfg(test)]
 mod tests;
