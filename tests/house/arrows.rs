@@ -79,9 +79,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("ssc", &["scsi"]),
     ("smc", &["scsi"]),
     ("virt", &["scsi"]),
+    ("slots", &[]),
     ("board", &[]),
     ("image", &[]),
-    ("tapioca", &["scsi", "sg", "ssc", "smc", "virt", "board"]),
+    ("tapioca", &["scsi", "sg", "ssc", "smc", "slots", "virt", "board"]),
 ];
 
 /// Modules of its own crate that a text names: `crate::a`, `crate::{a, b::c}`. Comments do not count.
