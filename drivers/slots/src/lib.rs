@@ -119,8 +119,8 @@ impl<M: Medium> Slots<M> {
             return Err(Error::Damaged { kind });
         }
         // The oldest cell of the ring is the next to be written, and is not counted on.
-        let kept = survey.valid.iter().take(kind.generations());
-        let Some((head, at)) = kept.skip(usize::try_from(n).unwrap_or(usize::MAX)).next() else {
+        let mut kept = survey.valid.iter().take(kind.generations());
+        let Some((head, at)) = kept.nth(usize::try_from(n).unwrap_or(usize::MAX)) else {
             return Ok(None);
         };
         let mut payload = vec![0; head.length];
