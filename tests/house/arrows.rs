@@ -90,7 +90,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("slots", &[]),
     ("board", &[]),
     ("image", &[]),
-    ("tapioca", &["scsi", "sg", "ssc", "smc", "virt", "board", "slots"]),
+    ("tapioca", &["scsi", "sg", "ssc", "smc", "slots", "virt", "board"]),
 ];
 
 /// Modules of its own crate that a text names: `crate::a`, `crate::{a, b::c}`. Comments do not count.
