@@ -8,6 +8,7 @@ mod board;
 mod catalogue;
 mod check_login;
 mod component;
+mod console;
 mod demo;
 mod door;
 mod drive;
@@ -28,7 +29,7 @@ mod record;
 mod secret;
 mod serve;
 mod signals;
-mod table;
+mod steward;
 mod tape;
 mod tapicli;
 
@@ -42,6 +43,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::library::Scribe;
 use crate::plumb::pipe::Channels;
 use crate::stream::Fault;
+use crate::table;
 
 #[derive(Parser)]
 #[command(name = "tapioca", version, about, long_about = None, disable_help_subcommand = true)]
@@ -64,6 +66,7 @@ enum Command {
     Board(board::BoardArgs),
     #[command(subcommand)]
     Catalogue(catalogue::Catalogue),
+    Console(console::ConsoleArgs),
     #[command(subcommand)]
     Library(library::Library),
     #[command(subcommand)]
@@ -77,6 +80,7 @@ enum Command {
     #[command(subcommand)]
     Pages(pages::Pages),
     Serve(serve::ServeArgs),
+    Steward(steward::StewardArgs),
     Tapicli(Box<tapicli::TapicliArgs>),
     #[command(name = "check_login")]
     CheckLogin(check_login::CheckLoginArgs),
@@ -126,6 +130,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::List(list) => ("list", list.run()),
         Command::Board(board) => ("board", board.run()),
         Command::Catalogue(catalogue) => (catalogue.name(), catalogue.run()),
+        Command::Console(console) => ("console", console.run()),
         Command::Library(library) => (library.name(), library.run()),
         Command::Drive(drive) => (drive.name(), drive.run()),
         Command::Demo(demo) => ("demo", demo.run()),
@@ -135,6 +140,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::Netplumber(netplumber) => ("netplumber", netplumber.run()),
         Command::Pages(pages) => ("pages", pages.run(Cli::command())),
         Command::Serve(serve) => ("serve", serve.run()),
+        Command::Steward(steward) => ("steward", steward.run()),
         Command::Tapicli(tapicli) => ("tapicli", tapicli.run()),
         Command::CheckLogin(check) => ("check_login", check.run()),
     };

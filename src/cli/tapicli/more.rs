@@ -5,20 +5,20 @@ use std::io::Write;
 use super::show::{bytes, path, table, time};
 use super::{Here, said, unexpected};
 use crate::catalogue::record::{Counted, JobId, Patient};
-use crate::cli::table::{Facts, Table, print};
+use crate::table::{Facts, Shown, Table};
 use crate::stream::Fault;
 use crate::tapicom::message::{
     Command, Condition, LostFile, Outlook, Page, Reply, Severity,
 };
 
 /// Shows an answer.
-pub(super) fn show(reply: Reply) -> Result<(), Fault> {
+pub(super) fn show(reply: Reply) -> Result<Shown, Fault> {
     match reply {
-        Reply::LostFiles(files) => print(|out| {
+        Reply::LostFiles(files) => Shown::of(|out| {
             files.items.iter().try_for_each(|file| writeln!(out, "{}", lost_file(file)))
         }),
         Reply::Outlook(outlook) => show_outlook(&outlook),
-        Reply::Conditions(all) => print(|out| all.iter().try_for_each(|one| write_one(out, one))),
+        Reply::Conditions(all) => Shown::of(|out| all.iter().try_for_each(|one| write_one(out, one))),
         Reply::Quotas(quotas) => {
             let mut shown = Table::new(&["MACHINE", "A DAY", "USED", "LEFT", "UNTIL"], &[1, 2, 3]);
             for quota in quotas.items {
@@ -110,8 +110,8 @@ fn stops(outlook: &Outlook) -> Table {
     shown
 }
 
-fn show_outlook(outlook: &Outlook) -> Result<(), Fault> {
-    print(|out| {
+fn show_outlook(outlook: &Outlook) -> Result<Shown, Fault> {
+    Shown::of(|out| {
         facts(outlook).write(out)?;
         writeln!(out)?;
         stops(outlook).write(out)
