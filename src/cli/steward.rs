@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::Done;
 use crate::steward::message::SOCKET;
-use crate::steward::serve::{NoInit, Places, Steward};
+use crate::steward::serve::{NoInit, Others, Places, Steward};
 use crate::stream::{Blame, Fault};
 
 /// Keep the appliance's identity, administrator and settings
@@ -35,6 +35,9 @@ pub(super) struct StewardArgs {
     /// A user that may speak with the steward beside root, by number. May be given again
     #[arg(long = "peer", value_name = "UID")]
     peers: Vec<u32>,
+    /// A user whose processes are consoles, by number: people are there. May be given again
+    #[arg(long = "console", value_name = "UID")]
+    consoles: Vec<u32>,
 }
 
 impl StewardArgs {
@@ -60,8 +63,10 @@ impl StewardArgs {
             state: whole(self.state)?,
             doors: whole(self.doors)?,
         };
-        let peers = self.peers.into_iter().collect();
-        Steward::new(Box::new(keep), Box::new(NoInit), places, peers)?.run()?;
+        let (peers, consoles) =
+            (self.peers.into_iter().collect(), self.consoles.into_iter().collect());
+        let others = Others { peers, consoles };
+        Steward::new(Box::new(keep), Box::new(NoInit), places, others)?.run()?;
         Ok(Done::Whole)
     }
 }

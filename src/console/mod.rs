@@ -12,6 +12,7 @@ pub mod inbox;
 pub mod output;
 mod own;
 pub mod pager;
+mod parts;
 pub mod port;
 mod record;
 mod screens;

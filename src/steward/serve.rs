@@ -74,7 +74,19 @@ pub struct Places {
 }
 
 /// Who may connect beside root and the steward's own user.
-pub type Others = BTreeSet<u32>;
+#[derive(Debug, Clone, Default)]
+pub struct Others {
+    /// Those of processes that ask for settings and report.
+    pub peers: BTreeSet<u32>,
+    /// Those of consoles, where people are.
+    pub consoles: BTreeSet<u32>,
+}
+
+impl Others {
+    fn holds(&self, who: u32) -> bool {
+        self.peers.contains(&who) || self.consoles.contains(&who)
+    }
+}
 
 /// What runs.
 pub struct Steward {
@@ -213,7 +225,7 @@ impl Steward {
             }
         };
         let own = rustix::process::geteuid().as_raw();
-        let refused = match who == 0 || who == own || self.others.contains(&who) {
+        let refused = match who == 0 || who == own || self.others.holds(who) {
             false => Some("this user may not speak with the steward"),
             true if *lock(&self.connections) >= CONNECTIONS_MAX => {
                 Some("too many speak with the steward")
@@ -277,7 +289,9 @@ impl Steward {
                 lock(&self.core).booted(boot).map(|()| Answer::Done)
             }
             Ask::Recover { serial } => {
-                guest.root_only()?;
+                if !self.others.consoles.contains(&guest.who) {
+                    guest.root_only()?;
+                }
                 lock(&self.core).recover(&serial, self.now()).map(|()| Answer::Done)
             }
             other if guest.administrator => self.command(other),
@@ -294,7 +308,10 @@ impl Steward {
             Ask::Settings(which) => core().settings(which).map(|settings| shown(&settings)),
             Ask::Set { words } => core().set(&borrowed(&words)).map(done),
             Ask::Delete { words } => core().delete(&borrowed(&words)).map(done),
-            Ask::Discard => Ok(done(core().discard())),
+            Ask::Discard => {
+                core().discard();
+                Ok(Answer::Done)
+            }
             Ask::Diff { from, to } => core().diff(from, to).map(Answer::Lines),
             Ask::Check => self.check(core().checked()?).map(done),
             Ask::Commit { by, words, confirm_s } => self.commit(&by, &words, confirm_s),
@@ -400,14 +417,15 @@ impl Steward {
         let settings = lock(&self.core).in_force().1.clone();
         let rendered =
             settings.render(&self.places.state, &self.places.run, &|key| self.device(key));
-        let mut differs = self.put_file("serve.toml", &rendered.text)?;
+        let mut differs = self.put_file("serve.toml", &rendered.text, 0o644)?;
         for (name, secret) in &rendered.secrets {
-            differs |= self.put_file(name, secret.reveal())?;
+            differs |= self.put_file(name, secret.reveal(), 0o640)?;
         }
         Ok(differs)
     }
 
-    fn put_file(&self, name: &str, text: &str) -> Result<bool, Fault> {
+    /// The service is another user, whose group the folder gives to what is made there.
+    fn put_file(&self, name: &str, text: &str, mode: u32) -> Result<bool, Fault> {
         let path = self.places.run.join(name);
         if std::fs::read_to_string(&path).is_ok_and(|before| before == text) {
             return Ok(false);
@@ -417,7 +435,7 @@ impl Steward {
         std::fs::create_dir_all(&self.places.run).map_err(failed)?;
         let draft = self.places.run.join(format!(".{name}"));
         let mut file = std::fs::File::options();
-        let file = file.write(true).create(true).truncate(true).mode(0o600).open(&draft);
+        let file = file.write(true).create(true).truncate(true).mode(mode).open(&draft);
         file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)?;
         std::fs::rename(&draft, &path).map_err(failed)?;
         Ok(true)
@@ -434,7 +452,7 @@ impl Guest {
     fn root_only(&self) -> Result<(), Fault> {
         match self.who == 0 || self.who == rustix::process::geteuid().as_raw() {
             true => Ok(()),
-            false => Err(Fault::never(Blame::Operator, "that is for init and the console")),
+            false => Err(Fault::never(Blame::Operator, "that is for root alone")),
         }
     }
 }

@@ -165,14 +165,28 @@ impl Line {
         self.until(prompt, |screen| screen.last().ends_with(prompt))
     }
 
-    /// Waits for a prompt, types a line, and waits for another; what was shown in between.
+    /// Types a line, and waits for a prompt below it; what was shown in between. News may push both down.
     pub fn say(&self, line: &str, prompt: &str) -> String {
         let before = self.text().lines().count();
         self.send(format!("{line}\r").as_bytes());
+        let typed = |text: &str| {
+            let at = text.lines().enumerate().filter(|(_, shown)| shown.ends_with(line)).last();
+            at.map(|(at, _)| at).filter(|at| at + 1 >= before)
+        };
+        let is_secret = [PASSWORD, "recover"].contains(&line)
+            || line.contains("password")
+            || line == "too short";
+        let begins = |text: &str| match is_secret || line.is_empty() {
+            true => Some(before),
+            false => typed(text).map(|at| at + 1),
+        };
         let text = self.until(prompt, |screen| {
-            screen.text().lines().count() > before && screen.last().ends_with(prompt)
+            let text = screen.text();
+            let below = begins(&text).is_some_and(|at| text.lines().count() > at);
+            below && screen.last().ends_with(prompt)
         });
-        text.lines().skip(before).collect::<Vec<_>>().join("\n")
+        let at = begins(&text).unwrap_or(before);
+        text.lines().skip(at).collect::<Vec<_>>().join("\n")
     }
 
     pub fn text(&self) -> String {

@@ -8,7 +8,7 @@ mod file;
 
 use std::io::Read;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
@@ -190,8 +190,11 @@ impl Config {
 /// A password or token: the first line of a file that nobody else may read.
 pub fn secret(path: &Path) -> Result<Zeroizing<String>, Fault> {
     let failed = |e: &std::io::Error| Fault::host(format!("cannot read {}", path.display()), e);
-    let mode = std::fs::metadata(path).map_err(|e| failed(&e))?.permissions().mode();
-    if mode & 0o077 != 0 {
+    let told = std::fs::metadata(path).map_err(|e| failed(&e))?;
+    // Whoever writes it for the service, and is another user, lets the service's group read it.
+    let is_ours = told.gid() == rustix::process::getegid().as_raw();
+    let others = if is_ours { 0o037 } else { 0o077 };
+    if told.permissions().mode() & others != 0 {
         let what = format!("others may read the secret in {}", path.display());
         return Err(Fault::usage(what).hint(format!("chmod 600 {}", path.display())));
     }

@@ -9,7 +9,9 @@ use tapioca::catalogue::run::block::{encode_facts, encode_keys};
 use tapioca::catalogue::run::grams::GramWriter;
 use tapioca::catalogue::run::index::{BlockAt, Index, SeeksAt};
 use tapioca::catalogue::run::piece::PieceAt;
+use tapioca::console::frame::{self, Question, Want};
 use tapioca::list;
+use tapioca::steward::message::{self, Ask};
 use tapioca::tapicom::frame::{Body, Frame};
 use tapioca::tapicom::ticket::Shown;
 
@@ -22,6 +24,35 @@ pub(super) fn write(dir: &Path) {
     outside(dir);
     catalogue(dir);
     tapicom(dir);
+    console(dir);
+}
+
+/// What is typed on a serial line, said there by programs, and to the steward.
+fn console(dir: &Path) {
+    for (name, text) in [
+        ("usual", "name = \"cellar\"\nntp = [\"pool.ntp.org\"]\n[network.any]\naddress = \"10.0.0.5/24\"\n"),
+        ("serve", "[serve]\nlisten = \"0.0.0.0:7420\"\ndrives = [\"tape-1\"]\n[serve.limits]\nsync_s = 30\n"),
+        ("words", "network 0000:00:02.0 dns 10.0.0.1 fe80::1"),
+    ] {
+        put(dir, "settings", name, text.as_bytes());
+    }
+    for (name, text) in [
+        ("show", "sh me b | inc \"a b\" | json"),
+        ("move", "library move slot 3 mail slot 1"),
+        ("set", "set network any address "),
+        ("restore", "restore job 7 of web to web only etc/**"),
+    ] {
+        put(dir, "command", name, text.as_bytes());
+    }
+    let keys = "sh\ts\x01x\x05\x1b[A\x1b[D\x1b[3~\x17\x15\u{e4}\x7f\r\n\x10\x0c?\x03";
+    put(dir, "editor", "keys", keys.as_bytes());
+    let question = Question { number: 7, want: Want::Line("show status".into()) };
+    put(dir, "dialect", "line", &frame::encode(&question).expect("it is short"));
+    let mut said = Vec::new();
+    for ask in [Ask::State, Ask::Set { words: vec!["name".into(), "cellar".into()] }, Ask::Rollback { back: 3 }] {
+        message::write(&ask, &mut said).expect("it is short");
+    }
+    put(dir, "steward", "asks", &said);
 }
 
 /// What an operator says: when, and the service's file.

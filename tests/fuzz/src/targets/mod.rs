@@ -5,6 +5,7 @@
 
 mod archive;
 mod catalogue;
+mod console;
 mod devices;
 mod entries;
 mod names;
@@ -63,6 +64,11 @@ pub const ALL: &[Target] = &[
     target("code", network::code, repair::nothing),
     target("when", outside::when, repair::nothing),
     target("serve", outside::config, repair::nothing),
+    target("settings", console::settings, repair::nothing),
+    target("command", console::command, repair::nothing),
+    target("editor", console::editor, repair::nothing),
+    target("dialect", console::dialect, repair::nothing),
+    target("steward", console::steward, repair::nothing),
     target("tapicom", tapicom::tapicom, repair::nothing),
     target("tls", tls::tls, repair::nothing),
     target("run", catalogue::run, repair::nothing),
