@@ -79,10 +79,16 @@ const CRATES: &[(&str, &[&str])] = &[
     ("ssc", &["scsi"]),
     ("smc", &["scsi"]),
     ("virt", &["scsi"]),
+    ("disk", &[]),
+    ("kmod", &[]),
+    ("watchdog", &[]),
     ("slots", &[]),
     ("board", &[]),
     ("image", &[]),
-    ("tapioca", &["scsi", "sg", "ssc", "smc", "slots", "virt", "board"]),
+    (
+        "tapioca",
+        &["scsi", "sg", "ssc", "smc", "slots", "virt", "board", "disk", "kmod", "watchdog"],
+    ),
 ];
 
 /// Modules of its own crate that a text names: `crate::a`, `crate::{a, b::c}`. Comments do not count.
