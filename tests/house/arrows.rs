@@ -11,6 +11,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("only", &[]),
     ("accounts", &[]),
     ("list", &["stream"]),
+    ("table", &["stream"]),
+    ("settings", &["stream"]),
     ("pax", &["stream"]),
     ("volume", &["stream", "list"]),
     // Identities speak over the wire when they enrol; the wire knows none of them.
@@ -45,9 +47,15 @@ const MODULES: &[(&str, &[&str])] = &[
             "tapicom",
         ],
     ),
+    ("steward", &["stream", "catalogue", "tapicom", "serve", "settings"]),
+    ("console", &["stream", "catalogue", "tapicom", "settings", "steward", "table"]),
     (
         "cli",
         &[
+            "console",
+            "settings",
+            "steward",
+            "table",
             "catalogue",
             "authority",
             "tapicom",
