@@ -91,7 +91,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("slots", &[]),
     ("board", &[]),
     ("image", &["board"]),
-    ("tapioca", &["scsi", "sg", "ssc", "smc", "slots", "virt", "door", "board"]),
+    ("disk", &[]),
+    ("kmod", &[]),
+    ("watchdog", &[]),
+    ("tapioca", &["scsi", "sg", "ssc", "smc", "slots", "virt", "door", "board", "disk", "kmod", "watchdog"]),
 ];
 
 /// Modules of its own crate that a text names: `crate::a`, `crate::{a, b::c}`. Comments do not count.
