@@ -8,6 +8,7 @@ mod board;
 mod catalogue;
 mod check_login;
 mod component;
+mod console;
 mod demo;
 mod drive;
 mod filesys;
@@ -27,7 +28,7 @@ mod record;
 mod secret;
 mod serve;
 mod signals;
-mod table;
+mod steward;
 mod tape;
 mod tapicli;
 
@@ -41,6 +42,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::library::Scribe;
 use crate::plumb::pipe::Channels;
 use crate::stream::Fault;
+use crate::table;
 
 #[derive(Parser)]
 #[command(name = "tapioca", version, about, long_about = None, disable_help_subcommand = true)]
@@ -63,6 +65,7 @@ enum Command {
     Board(board::BoardArgs),
     #[command(subcommand)]
     Catalogue(catalogue::Catalogue),
+    Console(console::ConsoleArgs),
     #[command(subcommand)]
     Library(library::Library),
     #[command(subcommand)]
@@ -75,6 +78,7 @@ enum Command {
     #[command(subcommand)]
     Pages(pages::Pages),
     Serve(serve::ServeArgs),
+    Steward(steward::StewardArgs),
     Tapicli(Box<tapicli::TapicliArgs>),
     #[command(name = "check_login")]
     CheckLogin(check_login::CheckLoginArgs),
@@ -122,6 +126,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::List(list) => ("list", list.run()),
         Command::Board(board) => ("board", board.run()),
         Command::Catalogue(catalogue) => (catalogue.name(), catalogue.run()),
+        Command::Console(console) => ("console", console.run()),
         Command::Library(library) => (library.name(), library.run()),
         Command::Drive(drive) => (drive.name(), drive.run()),
         Command::Demo(demo) => ("demo", demo.run()),
@@ -130,6 +135,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::Netplumber(netplumber) => ("netplumber", netplumber.run()),
         Command::Pages(pages) => ("pages", pages.run(Cli::command())),
         Command::Serve(serve) => ("serve", serve.run()),
+        Command::Steward(steward) => ("steward", steward.run()),
         Command::Tapicli(tapicli) => ("tapicli", tapicli.run()),
         Command::CheckLogin(check) => ("check_login", check.run()),
     };

@@ -33,7 +33,7 @@ pub struct Shown {
 }
 
 /// Random bytes.
-pub(super) fn random<const N: usize>() -> Result<[u8; N], Fault> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Fault> {
     let mut bytes = [0; N];
     let filled = aws_lc_rs::rand::fill(&mut bytes);
     filled.map_err(|_| Fault::later(Blame::Host, "cannot get random bytes"))?;

@@ -11,6 +11,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("only", &[]),
     ("accounts", &[]),
     ("list", &["stream"]),
+    ("table", &["stream"]),
+    ("settings", &["stream"]),
     ("pax", &["stream"]),
     ("volume", &["stream", "list"]),
     // Identities speak over the wire when they enrol; the wire knows none of them.
@@ -45,9 +47,15 @@ const MODULES: &[(&str, &[&str])] = &[
             "tapicom",
         ],
     ),
+    ("steward", &["stream", "catalogue", "tapicom", "serve", "settings"]),
+    ("console", &["stream", "catalogue", "tapicom", "settings", "steward", "table"]),
     (
         "cli",
         &[
+            "console",
+            "settings",
+            "steward",
+            "table",
             "catalogue",
             "authority",
             "tapicom",
@@ -79,9 +87,16 @@ const CRATES: &[(&str, &[&str])] = &[
     ("ssc", &["scsi"]),
     ("smc", &["scsi"]),
     ("virt", &["scsi"]),
+    ("disk", &[]),
+    ("kmod", &[]),
+    ("watchdog", &[]),
+    ("slots", &[]),
     ("board", &[]),
     ("image", &["board"]),
-    ("tapioca", &["scsi", "sg", "ssc", "smc", "virt", "board"]),
+    (
+        "tapioca",
+        &["scsi", "sg", "ssc", "smc", "slots", "virt", "board", "disk", "kmod", "watchdog"],
+    ),
 ];
 
 /// Modules of its own crate that a text names: `crate::a`, `crate::{a, b::c}`. Comments do not count.

@@ -24,6 +24,8 @@ use crate::tapicom::client::Client;
 use crate::tapicom::message::{Command, Refusal, Reply, Secret, Why};
 use pudding::{Appliance, private_file};
 
+pub(super) use show::{json, shown, write_event};
+
 const SOFTWARE: &str = "tapicli";
 
 /// Command a tapioca appliance

@@ -8,7 +8,7 @@ use super::restore::Which;
 use super::{Here, refusal, said, unexpected};
 use crate::catalogue::record::{JobId, JobState, MediumState, Seconds, Work};
 use crate::cli::Done;
-use crate::cli::table::{Facts, Table, print, print_json};
+use crate::cli::table::{Facts, Shown, Table, print, print_json};
 use crate::stream::Fault;
 use crate::tapicom::message::{
     Bytes, Command, Entry, Event, EventFilter, JobFilter, MediumFilter, Page, Reply,
@@ -89,30 +89,41 @@ pub(super) fn print_value(value: &serde_json::Value) -> Result<(), Fault> {
     print_json(value)
 }
 
-fn table(table: &Table) -> Result<(), Fault> {
-    print(|out| table.write(out))
+fn table(table: &Table) -> Result<Shown, Fault> {
+    Shown::of(|out| table.write(out))
 }
 
-fn facts(facts: &Facts) -> Result<(), Fault> {
-    print(|out| facts.write(out))
+fn facts(facts: &Facts) -> Result<Shown, Fault> {
+    Shown::of(|out| facts.write(out))
 }
 
-/// Shows an answer.
+/// Shows an answer: data on standard output, words on standard error.
 pub(super) fn show(here: &Here, reply: Reply) -> Result<(), Fault> {
     if here.json {
-        let value = serde_json::to_value(&reply)
-            .map_err(|e| Fault::never(crate::stream::Blame::Ours, format!("cannot print: {e}")))?;
-        return print_json(&value);
+        return print_json(&json(&reply)?);
     }
+    let Shown { data, words } = shown(reply)?;
+    print(|out| out.write_all(data.as_bytes()))?;
+    words.iter().for_each(|line| eprintln!("tapicli: {line}"));
+    Ok(())
+}
+
+/// An answer as JSON.
+pub(in crate::cli) fn json(reply: &Reply) -> Result<serde_json::Value, Fault> {
+    serde_json::to_value(reply)
+        .map_err(|e| Fault::never(crate::stream::Blame::Ours, format!("cannot print: {e}")))
+}
+
+/// An answer for people.
+pub(in crate::cli) fn shown(reply: Reply) -> Result<Shown, Fault> {
     match reply {
-        Reply::Done => eprintln!("tapicli: done"),
-        Reply::Accepted { job } => eprintln!("tapicli: job {job} will do it"),
+        Reply::Done => Ok(Shown::word("done")),
+        Reply::Accepted { job } => Ok(Shown::word(format!("job {job} will do it"))),
         Reply::EnrolCode { code, until_s } => {
-            print(|out| writeln!(out, "{}", code.reveal()))?;
-            eprintln!(
-                "tapicli: good once, until {} UTC. There: plumb enrol BOX CODE",
-                time(until_s)
-            );
+            let data = format!("{}\n", code.reveal());
+            let until = time(until_s);
+            let word = format!("good once, until {until} UTC. There: plumb enrol BOX CODE");
+            Ok(Shown { data, words: vec![word] })
         }
         Reply::Ticket(ticket) => {
             let mut shown = Facts::default();
@@ -122,10 +133,11 @@ pub(super) fn show(here: &Here, reply: Reply) -> Result<(), Fault> {
             shown.add("may", rights.join(", "));
             shown.add("since", time(ticket.created_s));
             shown.maybe("until", ticket.expires_s.map(time));
-            facts(&shown)?;
+            facts(&shown)
         }
-        Reply::Backup(given) => eprintln!("tapicli: job {} waits for its stream", given.job),
-        Reply::JobReport { words, .. } => print(|out| report(out, &words))?,
+        Reply::Backup(given) => Ok(Shown::word(format!("job {} waits for its stream", given.job))),
+        Reply::Restore { job, .. } => Ok(Shown::word(format!("job {job} will do it"))),
+        Reply::JobReport { words, .. } => Shown::of(|out| report(out, &words)),
         Reply::Plan(plan) => {
             let mut shown = Facts::default();
             let jobs: Vec<String> = plan.jobs.iter().map(ToString::to_string).collect();
@@ -139,15 +151,14 @@ pub(super) fn show(here: &Here, reply: Reply) -> Result<(), Fault> {
                 );
             }
             plan.missing.iter().for_each(|missing| shown.add("missing", missing));
-            facts(&shown)?;
+            facts(&shown)
         }
-        Reply::Status(status) => print(|out| write_status(out, &status))?,
-        other => return lists(other),
+        Reply::Status(status) => Shown::of(|out| write_status(out, &status)),
+        other => lists(other),
     }
-    Ok(())
 }
 
-fn lists(reply: Reply) -> Result<(), Fault> {
+fn lists(reply: Reply) -> Result<Shown, Fault> {
     match reply {
         Reply::Jobs(jobs) => {
             let mut shown = Table::new(
@@ -208,13 +219,13 @@ fn lists(reply: Reply) -> Result<(), Fault> {
             table(&shown)
         }
         Reply::Entries(entries) => {
-            print(|out| entries.items.iter().try_for_each(|entry| write_entry(out, entry)))
+            Shown::of(|out| entries.items.iter().try_for_each(|entry| write_entry(out, entry)))
         }
         other => more_lists(other),
     }
 }
 
-fn more_lists(reply: Reply) -> Result<(), Fault> {
+fn more_lists(reply: Reply) -> Result<Shown, Fault> {
     match reply {
         Reply::Pools(pools) => {
             let mut shown =
@@ -272,7 +283,7 @@ fn more_lists(reply: Reply) -> Result<(), Fault> {
     }
 }
 
-fn last_lists(reply: Reply) -> Result<(), Fault> {
+fn last_lists(reply: Reply) -> Result<Shown, Fault> {
     match reply {
         Reply::Tickets(tickets) => {
             let mut shown = Table::new(&["TICKET", "USER", "MACHINE", "SINCE", "UNTIL"], &[]);
@@ -327,8 +338,8 @@ fn last_lists(reply: Reply) -> Result<(), Fault> {
             table(&shown)
         }
         Reply::Check { records, wrong } => {
-            wrong.iter().for_each(|line| eprintln!("tapicli: {line}"));
-            print(|out| writeln!(out, "{records} records read, {} wrong", wrong.len()))
+            let data = format!("{records} records read, {} wrong\n", wrong.len());
+            Ok(Shown { data, words: wrong })
         }
         _ => Err(unexpected()),
     }
@@ -523,7 +534,7 @@ impl Events {
     }
 }
 
-fn write_event(out: &mut impl Write, event: &Event) -> std::io::Result<()> {
+pub(in crate::cli) fn write_event(out: &mut impl Write, event: &Event) -> std::io::Result<()> {
     match event {
         Event::News { severity, what } => {
             writeln!(out, "{:<8} {what}", format!("{severity:?}").to_lowercase())

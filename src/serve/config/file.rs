@@ -204,13 +204,14 @@ impl Place<'_> {
         Ok(Devices { drives, changer: changer.map(Spanned::into_inner), embedded: None })
     }
 
-    /// The form of a device's name: `/dev/sgN` or `virtual:DIR#UNIT`.
+    /// The form of a device's name: `/dev/sgN`, `virtual:DIR#UNIT` or `door:SOCKET`.
     fn device(&self, name: &Text, unit: &str) -> Result<(), Fault> {
         let told = name.get_ref();
         let is_virtual = told.strip_prefix("virtual:").and_then(|rest| rest.rsplit_once('#'));
+        let is_door = told.strip_prefix("door:").is_some_and(|path| path.starts_with('/'));
         let fine = match is_virtual {
             Some((folder, of)) => folder.starts_with('/') && of.starts_with(unit),
-            None => told.starts_with("/dev/") && told.len() > "/dev/".len(),
+            None => is_door || told.starts_with("/dev/") && told.len() > "/dev/".len(),
         };
         match fine && plain(told) {
             true => Ok(()),

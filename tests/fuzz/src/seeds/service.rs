@@ -18,6 +18,7 @@ use crate::samples;
 
 /// Writes all of them.
 pub(super) fn write(dir: &Path) {
+    slots(dir);
     outside(dir);
     catalogue(dir);
     tapicom(dir);
@@ -119,4 +120,21 @@ fn tapicom(dir: &Path) {
     }
     let ticket = Shown::new().expect("there is chance").text();
     put(dir, "tapicom", "ticket", &[&[0], ticket.reveal().as_bytes()].concat());
+}
+
+/// What lies on a partition, block by block.
+fn slots(dir: &Path) {
+    let file = tempfile::NamedTempFile::new().expect("a file can be made");
+    file.as_file().set_len(slots::PARTITION_BYTES).expect("it has no bytes yet");
+    let mut slots = slots::Slots::open(file.path()).expect("it is large enough");
+    for (kind, count) in [(slots::Kind::Reset, 1), (slots::Kind::Boot, 9)] {
+        for _ in 0..count {
+            slots.write(kind, b"a record, as it is").expect("it is short");
+        }
+    }
+    let bytes = std::fs::read(file.path()).expect("it was written");
+    let is_cell = |block: &&[u8]| block.starts_with(b"TAPISLOT");
+    for (n, block) in bytes.chunks_exact(4096).filter(is_cell).enumerate() {
+        put(dir, "slots", &format!("block-{n}"), &block[..64]);
+    }
 }

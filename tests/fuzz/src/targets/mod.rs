@@ -16,6 +16,7 @@ pub mod repair;
 mod replies;
 mod restore;
 mod sealed;
+mod slots;
 mod streams;
 mod tape;
 mod tapicom;
@@ -70,6 +71,7 @@ pub const ALL: &[Target] = &[
     target("receipt", streams::receipt, repair::nothing),
     target("age", sealed::age, repair::nothing),
     target("seal", sealed::index, repair::nothing),
+    target("slots", slots::slots, slots::repair),
     target("chunks", streams::chunks, repair::chunks),
     target("block", tape::block, repair::block),
     target("label", tape::label, repair::label),

@@ -8,10 +8,10 @@ use std::io::{BufWriter, ErrorKind, StdoutLock, Write};
 use crate::stream::Fault;
 
 /// Where standard output goes while a command prints.
-pub(super) type Out = BufWriter<StdoutLock<'static>>;
+pub(crate) type Out = BufWriter<StdoutLock<'static>>;
 
 /// Prints with `body`. `head` and `less` that have seen enough are no failure.
-pub(super) fn print(body: impl FnOnce(&mut Out) -> std::io::Result<()>) -> Result<(), Fault> {
+pub(crate) fn print(body: impl FnOnce(&mut Out) -> std::io::Result<()>) -> Result<(), Fault> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     match body(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -22,30 +22,56 @@ pub(super) fn print(body: impl FnOnce(&mut Out) -> std::io::Result<()>) -> Resul
 }
 
 /// Prints one JSON value, indented.
-pub(super) fn print_json(value: &serde_json::Value) -> Result<(), Fault> {
+pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Fault> {
     print(|out| writeln!(out, "{value:#}"))
 }
 
+/// What is shown of something: data, and words about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Lines, each with its end.
+    pub data: String,
+    /// Lines about them, without.
+    pub words: Vec<String>,
+}
+
+impl Shown {
+    /// Data that `body` writes.
+    pub(crate) fn of(
+        body: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>,
+    ) -> Result<Shown, Fault> {
+        let mut data = Vec::new();
+        body(&mut data).map_err(|e| Fault::host("cannot show it", &e))?;
+        let data = String::from_utf8_lossy(&data).into_owned();
+        Ok(Shown { data, words: Vec::new() })
+    }
+
+    /// One word about something that shows nothing.
+    pub(crate) fn word(word: impl Into<String>) -> Shown {
+        Shown { data: String::new(), words: vec![word.into()] }
+    }
+}
+
 /// Rows under a header.
-pub(super) struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
     right: &'static [usize],
 }
 
 impl Table {
     /// A table with these column heads; the columns numbered in `right` are numbers.
-    pub(super) fn new(heads: &[&str], right: &'static [usize]) -> Table {
+    pub(crate) fn new(heads: &[&str], right: &'static [usize]) -> Table {
         Table { rows: vec![heads.iter().map(|head| (*head).to_owned()).collect()], right }
     }
 
     /// Adds a row; an empty cell shows as `-`.
-    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let shown = |cell: String| if cell.is_empty() { "-".to_owned() } else { cell };
         self.rows.push(cells.into_iter().map(shown).collect());
     }
 
     /// Writes it.
-    pub(super) fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+    pub(crate) fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |at: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(at));
@@ -69,23 +95,23 @@ impl Table {
 
 /// Two columns, for facts about one thing; facts that are not known are left out.
 #[derive(Default)]
-pub(super) struct Facts(Vec<(&'static str, String)>);
+pub(crate) struct Facts(Vec<(&'static str, String)>);
 
 impl Facts {
     /// Adds a fact.
-    pub(super) fn add(&mut self, name: &'static str, value: impl ToString) {
+    pub(crate) fn add(&mut self, name: &'static str, value: impl ToString) {
         self.0.push((name, value.to_string()));
     }
 
     /// Adds a fact if it is known.
-    pub(super) fn maybe(&mut self, name: &'static str, value: Option<impl ToString>) {
+    pub(crate) fn maybe(&mut self, name: &'static str, value: Option<impl ToString>) {
         if let Some(value) = value {
             self.add(name, value);
         }
     }
 
     /// Writes them.
-    pub(super) fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+    pub(crate) fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
         let wide = self.0.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         self.0.iter().try_for_each(|(name, value)| writeln!(out, "{name:<wide$}  {value}"))
     }
@@ -93,7 +119,7 @@ impl Facts {
 
 /// Bytes with a unit a person can compare: `512 B`, `3.4 MB`, `2.1 TB` (powers of ten, as printed
 /// on cartridges).
-pub(super) fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
     if count < 1000 {
         return format!("{count} B");
