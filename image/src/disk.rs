@@ -53,18 +53,63 @@ pub fn esp(mib: u64, files: &[(&str, &[u8])]) -> Result<Vec<u8>, Error> {
         .volume_id(VOLUME_ID)
         .volume_label(*b"TAPIOCA    ");
     fatfs::format_volume(Cursor::new(&mut bytes[..]), how).map_err(wrong)?;
-    let volume = fatfs::FileSystem::new(Cursor::new(&mut bytes[..]), fatfs::FsOptions::new());
-    let volume = volume.map_err(wrong)?;
-    for (path, content) in files {
-        for (at, _) in path.match_indices('/') {
-            volume.root_dir().create_dir(&path[..at]).map_err(wrong)?;
+    on_volume(&mut bytes, |root| {
+        for (path, _) in files {
+            for (at, _) in path.match_indices('/') {
+                root.create_dir(&path[..at])?;
+            }
         }
-        let mut file = volume.root_dir().create_file(path).map_err(wrong)?;
-        file.write_all(content).map_err(wrong)?;
-        file.flush().map_err(wrong)?;
-    }
-    volume.unmount().map_err(wrong)?;
+        Ok(())
+    })?;
+    tidy_directories(&mut bytes);
+    on_volume(&mut bytes, |root| {
+        for (path, content) in files {
+            let mut file = root.create_file(path)?;
+            file.write_all(content)?;
+            file.flush()?;
+        }
+        Ok(())
+    })?;
     Ok(bytes)
+}
+
+type Root<'a, 'b> = fatfs::Dir<'a, Cursor<&'b mut [u8]>>;
+
+fn on_volume(
+    bytes: &mut [u8],
+    change: impl for<'a, 'b> FnOnce(Root<'a, 'b>) -> std::io::Result<()>,
+) -> Result<(), Error> {
+    let wrong = |e: std::io::Error| Error::broken("esp", e);
+    let volume = fatfs::FileSystem::new(Cursor::new(bytes), fatfs::FsOptions::new());
+    let volume = volume.map_err(wrong)?;
+    change(volume.root_dir()).map_err(wrong)?;
+    volume.unmount().map_err(wrong)
+}
+
+/// The crate writes long names in front of a new directory's `.` and `..`, and the root's cluster into
+/// `..`; the format has those two at the very beginning, and 0 for the root. Only for a volume that has
+/// directories and no files yet. Source: Microsoft's "FAT: General Overview of On-Disk Format",
+/// directory structure.
+fn tidy_directories(bytes: &mut [u8]) {
+    const ENTRY: usize = 32;
+    const ROOT_CLUSTER: [u8; 2] = 2_u16.to_le_bytes();
+    let is_named = |entry: &[u8], name: &[u8; 11]| entry[..11] == *name;
+    let sector = usize::try_from(SECTOR).unwrap_or(512);
+    for directory in bytes.chunks_exact_mut(sector) {
+        let is_untidy = is_named(&directory[ENTRY..], b".          ")
+            && is_named(&directory[3 * ENTRY..], b"..         ");
+        if is_untidy {
+            directory.copy_within(ENTRY..2 * ENTRY, 0);
+            directory.copy_within(3 * ENTRY.., ENTRY);
+            let parent = &mut directory[ENTRY..2 * ENTRY];
+            if parent[26..28] == ROOT_CLUSTER && parent[20..22] == [0, 0] {
+                parent[26..28].fill(0);
+            }
+            // Entries moved up by two; what they leave ends the directory.
+            let end = sector - 2 * ENTRY;
+            directory[end..].fill(0);
+        }
+    }
 }
 
 /// Every file of a FAT file system, by path.

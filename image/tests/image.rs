@@ -170,3 +170,29 @@ fn every_module_that_a_board_names_is_in_its_kernel() {
     }
     assert_eq!(missing, Vec::<String>::new());
 }
+
+#[test]
+fn no_header_of_an_executable_makes_it_read_what_is_not_there() {
+    let Some(packages) = packages() else { return };
+    let stub = packages.loader.file("usr/lib/systemd/boot/efi/linuxx64.efi.stub").unwrap();
+    let whole = pe::with_sections(&stub, &[(".one", b"1"), (".two", &[2; 5000])]).unwrap();
+    let added: Vec<_> = pe::sections(&whole).unwrap().into_iter().rev().take(2).collect();
+    assert_eq!(added[1], (".one".to_owned(), &b"1"[..]));
+    assert_eq!(added[0], (".two".to_owned(), &[2; 5000][..]));
+
+    // Any outcome is fine that is no panic.
+    let try_all = |bytes: &[u8]| {
+        let _ = pe::sections(bytes);
+        let _ = pe::signed_digest(bytes).and_then(|_| pe::with_signature(bytes, &[0; 9]));
+        let _ = pe::with_sections(bytes, &[(".one", b"1")]);
+    };
+    let mut short = whole[..2048].to_vec();
+    (0..short.len()).for_each(|length| try_all(&short[..length]));
+    for at in 0..1024 {
+        for value in [0, 1, 0x7f, 0xff] {
+            let before = std::mem::replace(&mut short[at], value);
+            try_all(&short);
+            short[at] = before;
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! A virtual machine of one test: its image, its serial line, and its end.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,6 +13,7 @@ use image::fetch::Packages;
 use image::firmware;
 use image::keys::Keys;
 use image::run::{Run, Serial};
+use serde_json::{Value, json};
 
 /// Fast, and good enough to keep the limits.
 const LEVEL: i32 = 9;
@@ -87,6 +88,7 @@ pub fn image(board: &Board, exe: &Path, keys: &Keys, dir: &Path) -> Built {
 pub struct Machine {
     qemu: Child,
     line: UnixStream,
+    control: Control,
     heard: Receiver<Vec<u8>>,
     said: String,
     start: Instant,
@@ -99,21 +101,26 @@ impl Machine {
         if !variables.exists() {
             std::fs::write(&variables, firmware::variables(keys).unwrap()).unwrap();
         }
-        let _ = std::fs::remove_file(&socket);
-        let listener = UnixListener::bind(&socket).unwrap();
+        let control = dir.join("control");
+        let [listener, controls] = [&socket, &control].map(|path| {
+            // One of an earlier machine on this image.
+            let _ = std::fs::remove_file(path);
+            UnixListener::bind(path).unwrap()
+        });
         let run = Run {
             board,
             dir,
             variables: &variables,
             secure_boot: keys.is_some(),
             serial: Serial::Listening(socket),
-            qmp: None,
+            qmp: Some(&control),
             forward: None,
         };
         let mut command = run.command().unwrap();
         let qemu = command.stdin(Stdio::null()).spawn().unwrap();
         let start = Instant::now();
         let (line, _) = listener.accept().unwrap();
+        let control = Control::on(controls.accept().unwrap().0);
         let (tell, heard) = channel();
         let mut ear = line.try_clone().unwrap();
         std::thread::spawn(move || {
@@ -124,7 +131,7 @@ impl Machine {
                 }
             }
         });
-        Machine { qemu, line, heard, said: String::new(), start }
+        Machine { qemu, line, control, heard, said: String::new(), start }
     }
 
     /// Waits until the line has said one of `texts`, and says which and how long after power-on.
@@ -151,6 +158,27 @@ impl Machine {
         }
     }
 
+    /// Mebibytes of the machine's memory that are in use, as its kernel tells the balloon.
+    pub fn memory_mib(&mut self, whole_mib: u64) -> u64 {
+        let balloon = "/machine/peripheral/balloon";
+        let of = |property| json!({ "path": balloon, "property": property });
+        let mut every = of("guest-stats-polling-interval");
+        every["value"] = json!(1);
+        self.control.ask(&json!({ "execute": "qom-set", "arguments": every }));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let ask = json!({ "execute": "qom-get", "arguments": of("guest-stats") });
+            let said = self.control.ask(&ask);
+            // All ones until the guest was asked for the first time.
+            let available = said["stats"]["stat-available-memory"].as_u64();
+            if let Some(bytes) = available.filter(|bytes| bytes >> 20 < whole_mib) {
+                return whole_mib - (bytes >> 20);
+            }
+            assert!(Instant::now() < deadline, "the balloon says nothing: {said}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
     /// All the line said so far.
     pub fn said(&self) -> &str {
         &self.said
@@ -159,6 +187,40 @@ impl Machine {
     /// Types.
     pub fn types(&mut self, text: &str) {
         self.line.write_all(text.as_bytes()).unwrap();
+    }
+}
+
+/// QEMU's control protocol: JSON, a line each.
+struct Control {
+    to: UnixStream,
+    from: BufReader<UnixStream>,
+}
+
+impl Control {
+    fn on(to: UnixStream) -> Control {
+        let from = BufReader::new(to.try_clone().unwrap());
+        let mut control = Control { to, from };
+        control.line();
+        control.ask(&json!({ "execute": "qmp_capabilities" }));
+        control
+    }
+
+    fn line(&mut self) -> Value {
+        let mut line = String::new();
+        self.from.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    fn ask(&mut self, command: &Value) -> Value {
+        writeln!(self.to, "{command}").unwrap();
+        loop {
+            let mut answer = self.line();
+            assert!(answer.get("error").is_none(), "{command}: {answer}");
+            // Events come in between.
+            if answer.get("return").is_some() {
+                return answer["return"].take();
+            }
+        }
     }
 }
 

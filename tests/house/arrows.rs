@@ -94,7 +94,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("disk", &[]),
     ("kmod", &[]),
     ("watchdog", &[]),
-    ("tapioca", &["scsi", "sg", "ssc", "smc", "slots", "virt", "door", "board", "disk", "kmod", "watchdog"]),
+    (
+        "tapioca",
+        &["scsi", "sg", "ssc", "smc", "slots", "virt", "door", "board", "disk", "kmod", "watchdog"],
+    ),
 ];
 
 /// Modules of its own crate that a text names: `crate::a`, `crate::{a, b::c}`. Comments do not count.

@@ -5,11 +5,9 @@ use std::io::Write;
 use super::show::{bytes, path, table, time};
 use super::{Here, said, unexpected};
 use crate::catalogue::record::{Counted, JobId, Patient};
-use crate::table::{Facts, Shown, Table};
 use crate::stream::Fault;
-use crate::tapicom::message::{
-    Command, Condition, LostFile, Outlook, Page, Reply, Severity,
-};
+use crate::table::{Facts, Shown, Table};
+use crate::tapicom::message::{Command, Condition, LostFile, Outlook, Page, Reply, Severity};
 
 /// Shows an answer.
 pub(super) fn show(reply: Reply) -> Result<Shown, Fault> {
@@ -18,7 +16,9 @@ pub(super) fn show(reply: Reply) -> Result<Shown, Fault> {
             files.items.iter().try_for_each(|file| writeln!(out, "{}", lost_file(file)))
         }),
         Reply::Outlook(outlook) => show_outlook(&outlook),
-        Reply::Conditions(all) => Shown::of(|out| all.iter().try_for_each(|one| write_one(out, one))),
+        Reply::Conditions(all) => {
+            Shown::of(|out| all.iter().try_for_each(|one| write_one(out, one)))
+        }
         Reply::Quotas(quotas) => {
             let mut shown = Table::new(&["MACHINE", "A DAY", "USED", "LEFT", "UNTIL"], &[1, 2, 3]);
             for quota in quotas.items {
@@ -44,10 +44,9 @@ fn write_one(out: &mut impl Write, one: &Condition) -> std::io::Result<()> {
         (Patient::Drive(serial), None) => shown.add("drive", format!("serial {serial}")),
     }
     shown.add("counted mounts", health.mounts);
-    for (name, all, last) in [
-        ("written", health.written, health.last_written),
-        ("read", health.read, health.last_read),
-    ] {
+    for (name, all, last) in
+        [("written", health.written, health.last_written), ("read", health.read, health.last_read)]
+    {
         shown.add(name, format!("{}{}", bytes(all.bytes), speeds(all, last)));
     }
     let how = match one.severity {
