@@ -12,7 +12,9 @@ use crate::stream::Fault;
 use crate::tapicom::message::{Command, Page, Reply};
 
 mod books;
+mod notify;
 
+pub(super) use notify::Notify;
 pub(super) use books::{Machine, Pool, Request, Schedule, Ticket, User, Wish};
 
 /// A right, as it is typed.
