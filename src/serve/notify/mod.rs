@@ -196,10 +196,7 @@ impl Notifier {
             self.posts.into_iter().chain(named.into_values().map(|(_, post)| post)).collect();
         posts.iter().for_each(Post::close);
         let until = Instant::now() + within;
-        posts
-            .iter()
-            .map(|post| post.left(until.saturating_duration_since(Instant::now())))
-            .sum()
+        posts.iter().map(|post| post.left(until.saturating_duration_since(Instant::now()))).sum()
     }
 }
 

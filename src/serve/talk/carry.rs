@@ -9,14 +9,16 @@ use super::{Talk, of_fault, refused};
 use crate::authority::event::{Answered, DriveId, Element, RequestId};
 use crate::authority::order::{Caller, Order};
 use crate::authority::{Event, Reply as Answer};
-use crate::catalogue::record::{Credential, Job, JobId, Level, Machine, Receiver, Schedule, User, Work};
+use crate::catalogue::record::{
+    Credential, Job, JobId, Level, Machine, Receiver, Schedule, User, Work,
+};
 use crate::identity::authority::Authority;
 use crate::serve::plan::chain;
 use crate::serve::shell::{Happening, now_s, send};
 use crate::stream::StreamId;
 use crate::tapicom::message::{
-    BackupGiven, BackupWanted, CheckedBy, Command, LevelWanted, Notification, Refusal, Reply, RestoreWanted,
-    Secret, Severity, UserWanted, Why,
+    BackupGiven, BackupWanted, CheckedBy, Command, LevelWanted, Notification, Refusal, Reply,
+    RestoreWanted, Secret, Severity, UserWanted, Why,
 };
 use crate::tapicom::rights;
 

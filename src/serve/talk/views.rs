@@ -14,8 +14,9 @@ use crate::serve::report::{self, Around};
 use crate::serve::shell::{View, now_s};
 use crate::tapicom::limits::page;
 use crate::tapicom::message::{
-    CheckedBy, Command, DriveView, JobFilter, JobView, MediumFilter, Notification, Page, Paged, Place,
-    PoolForecast, Quota, Reply, Severity, Status, TicketView, ToDo, UserView, Wellness, Why, WorkKind,
+    CheckedBy, Command, DriveView, JobFilter, JobView, MediumFilter, Notification, Page, Paged,
+    Place, PoolForecast, Quota, Reply, Severity, Status, TicketView, ToDo, UserView, Wellness, Why,
+    WorkKind,
 };
 use crate::tapicom::rights;
 use jiff::tz::TimeZone;
