@@ -8,7 +8,7 @@ use super::event::CallId;
 use super::order::{Caller, Order};
 use super::step::Step;
 use crate::catalogue::record::{
-    Change, Machine, Pool, Record, Right, Schedule, Ticket, User, Work,
+    Change, Machine, Pool, Receiver, Record, Right, Schedule, Ticket, User, Work,
 };
 
 impl Step<'_> {
@@ -22,6 +22,7 @@ impl Step<'_> {
             Order::DropMachine { name } => self.drop_machine(&name),
             Order::PutPool(pool) => self.put_pool(pool),
             Order::DropPool { name } => self.drop_pool(&name),
+            Order::PutReceivers(receivers) => Ok(self.put_receivers(receivers)),
             Order::PutSchedule(schedule) => self.put_schedule(schedule),
             Order::DropSchedule { name } => self.drop_schedule(&name),
             other => Err((format!("{other:?} is nothing for the books"), "")),
@@ -178,6 +179,21 @@ impl Step<'_> {
         let words = format!("schedule {} runs {}", schedule.name, schedule.when);
         self.put(Record::Schedule(Schedule { runs, last_s, ..schedule }));
         Ok(words)
+    }
+
+    fn put_receivers(&mut self, receivers: Vec<Receiver>) -> String {
+        let is_left = |name: &&String| receivers.iter().all(|receiver| receiver.name != **name);
+        let gone: Vec<String> =
+            self.state.records.receivers.keys().filter(is_left).cloned().collect();
+        gone.into_iter().for_each(|name| self.forget(Change::DropReceiver(name)));
+        let names: Vec<&str> = receivers.iter().map(|receiver| receiver.name.as_str()).collect();
+        let words = format!("who is told things by command: {}", names.join(", "));
+        for receiver in receivers {
+            if self.state.records.receivers.get(&receiver.name) != Some(&receiver) {
+                self.put(Record::Receiver(receiver));
+            }
+        }
+        words
     }
 
     fn drop_schedule(&mut self, name: &str) -> Booked {

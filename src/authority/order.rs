@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::event::{DriveId, Element};
-use crate::catalogue::record::{JobId, Machine, Pool, Right, Schedule, Ticket, User};
+use crate::catalogue::record::{JobId, Machine, Pool, Receiver, Right, Schedule, Ticket, User};
 use crate::stream::StreamId;
 
 /// Who commands: a ticket, as it was checked.
@@ -209,6 +209,8 @@ pub enum Order {
         /// The name.
         name: String,
     },
+    /// These are told things from now on, and nobody else but those of the configuration.
+    PutReceivers(Vec<Receiver>),
     /// Make or change a schedule. How often it ran stays as it is.
     PutSchedule(Schedule),
     /// Remove a schedule.

@@ -42,6 +42,7 @@ pub fn right(order: &Order) -> Right {
         | Order::DropMachine { .. }
         | Order::PutPool(_)
         | Order::DropPool { .. }
+        | Order::PutReceivers(_)
         | Order::PutSchedule(_)
         | Order::DropSchedule { .. } => Right::Administer,
     }

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::catalogue::record::{
-    Change, Gaps, Health, Job, JobId, Machine, Medium, Patient, Pool, Record, Schedule, Seconds,
-    Set, Ticket, User, Wish,
+    Change, Gaps, Health, Job, JobId, Machine, Medium, Patient, Pool, Receiver, Record, Schedule,
+    Seconds, Set, Ticket, User, Wish,
 };
 
 /// All records, by key.
@@ -38,6 +38,8 @@ pub struct Records {
     pub gaps: BTreeMap<JobId, Gaps>,
     /// How cartridges and drives are.
     pub health: BTreeMap<Patient, Health>,
+    /// Who is told things.
+    pub receivers: BTreeMap<String, Receiver>,
     /// Number and hash of the last entry of the audit trail; 0 and zeros: there is none.
     pub audit: (u64, [u8; 32]),
     /// The newest time that is recorded.
@@ -63,6 +65,7 @@ impl Records {
             Change::DropMachine(name) => drop(self.machines.remove(&name)),
             Change::DropPool(name) => drop(self.pools.remove(&name)),
             Change::DropSchedule(name) => drop(self.schedules.remove(&name)),
+            Change::DropReceiver(name) => drop(self.receivers.remove(&name)),
             Change::DropWish(number) => drop(self.wishes.remove(&number)),
         }
     }
@@ -85,6 +88,9 @@ impl Records {
             }
             Record::Wish(wish) => drop(self.wishes.insert(wish.number, wish)),
             Record::Gaps(gaps) => drop(self.gaps.insert(gaps.job, gaps)),
+            Record::Receiver(receiver) => {
+                drop(self.receivers.insert(receiver.name.clone(), receiver));
+            }
             Record::Health(health) => drop(self.health.insert(health.of.clone(), health)),
             Record::Audit(entry) => {
                 self.newest_s = self.newest_s.max(entry.at_s);
@@ -105,6 +111,7 @@ pub fn same_key(one: &Record, other: &Record) -> bool {
         (Record::Schedule(a), Record::Schedule(b)) => a.name == b.name,
         (Record::Wish(a), Record::Wish(b)) => a.number == b.number,
         (Record::Gaps(a), Record::Gaps(b)) => a.job == b.job,
+        (Record::Receiver(a), Record::Receiver(b)) => a.name == b.name,
         (Record::Health(a), Record::Health(b)) => a.of == b.of,
         _ => false,
     }

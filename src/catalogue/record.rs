@@ -506,6 +506,19 @@ pub struct Health {
     pub cleaned: u64,
 }
 
+/// Somebody who is told things, made known by command. Its key is `name`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receiver {
+    /// What people call it.
+    pub name: String,
+    /// Where: `mailto:…`, or `https://…`.
+    pub to: String,
+    /// From how bad on: 0 everything, 1 what came to less than it should, 2 alarms.
+    pub from: u8,
+    /// Whether people are asked for things there, too.
+    pub requests: bool,
+}
+
 /// Any record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record {
@@ -533,6 +546,8 @@ pub enum Record {
     Gaps(Gaps),
     /// How a cartridge or a drive is.
     Health(Health),
+    /// Somebody who is told things.
+    Receiver(Receiver),
 }
 
 /// What is to be different once it is committed.
@@ -552,6 +567,8 @@ pub enum Change {
     DropSchedule(String),
     /// No wish with this number.
     DropWish(u64),
+    /// No receiver with this name.
+    DropReceiver(String),
 }
 
 #[cfg(test)]

@@ -46,11 +46,13 @@ pub enum Kind {
     Gaps,
     /// How cartridges and drives are.
     Health,
+    /// Who is told things.
+    Receiver,
 }
 
 impl Kind {
     /// All of them, in the order in which they are loaded and exported.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::User,
         Kind::Ticket,
         Kind::Machine,
@@ -63,6 +65,7 @@ impl Kind {
         Kind::Audit,
         Kind::Gaps,
         Kind::Health,
+        Kind::Receiver,
     ];
 
     /// The name of its table.
@@ -80,6 +83,7 @@ impl Kind {
             Kind::Audit => "audit",
             Kind::Gaps => "gaps",
             Kind::Health => "health",
+            Kind::Receiver => "receiver",
         }
     }
 
@@ -104,6 +108,7 @@ impl Kind {
             Kind::Audit => Record::Audit(envelope::open(name, key, bytes)?),
             Kind::Gaps => Record::Gaps(envelope::open(name, key, bytes)?),
             Kind::Health => Record::Health(envelope::open(name, key, bytes)?),
+            Kind::Receiver => Record::Receiver(envelope::open(name, key, bytes)?),
         };
         match place(&record) == (self, key.to_vec()) {
             true => Ok(record),
@@ -133,6 +138,7 @@ pub fn place(record: &Record) -> (Kind, Vec<u8>) {
         Record::Audit(audit) => (Kind::Audit, number(audit.number)),
         Record::Gaps(gaps) => (Kind::Gaps, number(gaps.job.0)),
         Record::Health(health) => (Kind::Health, patient(&health.of)),
+        Record::Receiver(receiver) => (Kind::Receiver, receiver.name.clone().into_bytes()),
     }
 }
 
@@ -152,6 +158,7 @@ pub fn close(kind: Kind, key: &[u8], record: &Record) -> Result<Vec<u8>, Fault> 
         Record::Audit(value) => envelope::close(name, key, value),
         Record::Gaps(value) => envelope::close(name, key, value),
         Record::Health(value) => envelope::close(name, key, value),
+        Record::Receiver(value) => envelope::close(name, key, value),
     }
 }
 
@@ -165,6 +172,7 @@ pub fn dropped(change: &Change) -> Option<(Kind, Vec<u8>)> {
         Change::DropMachine(machine) => Some((Kind::Machine, name(machine))),
         Change::DropPool(pool) => Some((Kind::Pool, name(pool))),
         Change::DropSchedule(schedule) => Some((Kind::Schedule, name(schedule))),
+        Change::DropReceiver(receiver) => Some((Kind::Receiver, name(receiver))),
         Change::DropWish(wish) => Some((Kind::Wish, number(*wish))),
     }
 }

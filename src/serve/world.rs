@@ -3,6 +3,7 @@
 //! Owns the choice of what is worth a note. A backup that ended well on its own is none, unless it ran by a
 //! schedule: then people wait for it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -18,7 +19,8 @@ use crate::authority::State;
 use crate::authority::action::Grade;
 use crate::authority::drives::{Doing, Drive, Task};
 use crate::authority::event::DriveId;
-use crate::catalogue::record::{Counted, Health, Job, JobState, Patient, Work};
+use crate::catalogue::record::{Counted, Health, Job, JobState, Patient, Receiver, Work};
+use crate::stream::Fault;
 
 /// How long the loop may take to count.
 const COUNT_LIMIT: Duration = Duration::from_secs(10);
@@ -39,6 +41,20 @@ impl World {
     /// By whose clocks schedules go.
     pub fn zone(&self) -> &TimeZone {
         &self.zone
+    }
+
+    /// Who is told things by command.
+    pub fn name(&self, receivers: &BTreeMap<String, Receiver>) {
+        self.notifier.name(receivers);
+    }
+
+    /// Whether somebody can be told there.
+    ///
+    /// # Errors
+    ///
+    /// An address that is none, or that there is no way to.
+    pub fn can_reach(&self, to: &str) -> Result<(), Fault> {
+        Notifier::can_reach(self.notifier.mail(), to)
     }
 
     /// Something that somebody should know.

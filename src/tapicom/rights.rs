@@ -84,7 +84,7 @@ pub fn need(command: &Command) -> Need<'_> {
         Command::JobCancel { job } | Command::JobHold { job } | Command::JobResume { job } => {
             Need::Own { own: ASKED, others: OPERATE, things: vec![Thing::Job(*job)] }
         }
-        Command::JobPriority { .. } => Need::Any(OPERATE),
+        Command::JobPriority { .. } | Command::RequestAnswer { .. } => Need::Any(OPERATE),
         Command::JobState { .. } | Command::Jobs { .. } | Command::JobReport { .. } => {
             Need::Any(LOOK)
         }
@@ -93,12 +93,9 @@ pub fn need(command: &Command) -> Need<'_> {
         }
         Command::List { tree, .. } | Command::Find { tree, .. } => browse(things_of(tree)),
         Command::Versions { machine, .. } => browse(vec![Thing::Machine(machine.as_deref())]),
-        Command::RestorePlan(wanted)
-        | Command::RestoreOutlook(wanted)
-        | Command::Restore(wanted) => restore(wanted),
-        Command::BackupResume { job } => {
-            Need::Own { own: &[Right::BackUp], others: OPERATE, things: vec![Thing::Kept(*job)] }
-        }
+        Command::RestorePlan(wanted) | Command::Restore(wanted) => restore(wanted),
+        Command::RestoreOutlook(wanted) => restore(wanted),
+        Command::BackupResume { job } => go_on(*job),
         Command::Media { .. } | Command::Medium { .. } => Need::Any(LOOK),
         Command::MediumAssign { .. }
         | Command::MediumRetire { .. }
@@ -121,7 +118,7 @@ pub fn need(command: &Command) -> Need<'_> {
         | Command::Machines { .. } => Need::Any(LOOK),
         Command::PoolPut(_) | Command::PoolDrop { .. } => Need::Any(ADMINISTER),
         Command::Verify { .. } | Command::Copy { .. } => Need::Any(OPERATE),
-        Command::ScheduleRun { .. } => Need::Any(RUN),
+        Command::ScheduleRun { .. } | Command::CatalogueCheck => Need::Any(RUN),
         Command::SchedulePut(_) | Command::ScheduleDrop { .. } | Command::ScheduleEnable { .. } => {
             Need::Any(ADMINISTER)
         }
@@ -142,14 +139,16 @@ pub fn need(command: &Command) -> Need<'_> {
         Command::WishErase { .. } | Command::WishAgree { .. } => Need::Any(ERASE),
         // To stop what destroys takes less than to begin it.
         Command::WishCancel { .. } => Need::Any(STOP_ERASING),
-        Command::RequestAnswer { .. } => Need::Any(OPERATE),
         Command::Events(_) | Command::Health | Command::Metrics => Need::Any(LOOK),
         Command::Audit { .. } => Need::Any(ADMINISTER),
-        Command::CatalogueCheck => Need::Any(RUN),
         Command::CatalogueExport | Command::Notifications | Command::NotificationsPut { .. } => {
             Need::Any(ADMINISTER)
         }
     }
+}
+
+fn go_on(job: JobId) -> Need<'static> {
+    Need::Own { own: &[Right::BackUp], others: OPERATE, things: vec![Thing::Kept(job)] }
 }
 
 fn browse(things: Vec<Thing<'_>>) -> Need<'_> {

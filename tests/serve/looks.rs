@@ -142,3 +142,56 @@ fn a_cartridge_goes_out_and_comes_back_by_the_mail_slot() {
     }
     rig.on_ok("web", "restore --name all --to back");
 }
+
+/// Takes one POST, and gives its body back.
+fn one_note(listener: std::net::TcpListener) -> std::thread::JoinHandle<String> {
+    use std::io::{Read, Write};
+    std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        let mut heard = Vec::new();
+        let mut piece = [0; 4096];
+        loop {
+            let count = peer.read(&mut piece).unwrap();
+            heard.extend_from_slice(&piece[..count]);
+            let text = String::from_utf8_lossy(&heard).into_owned();
+            let whole = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+            let body = whole.filter(|body| serde_json::from_str::<Value>(body).is_ok());
+            if let Some(body) = body {
+                peer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+                return body;
+            }
+            assert!(count > 0, "{text}");
+        }
+    })
+}
+
+#[test]
+fn whom_to_tell_is_said_by_command() {
+    let mut rig = served("--drives 1 --slots 4 --media 1 --capacity 6MiB");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("http://{}/hook", listener.local_addr().unwrap());
+    let note = one_note(listener);
+    for (to, why) in [("mailto:ops@example.org", "no mail server"), ("ops", "is no address")] {
+        let refused = rig.console(&format!("notify put ops --to {to}"));
+        assert_eq!(refused.status.code(), Some(100), "{refused:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(why), "{refused:?}");
+    }
+    rig.ok(&format!("notify put ops --to {to} --from alarm --requests"));
+    // It is known after a restart, too.
+    let old = rig.service_ids();
+    rig.stop();
+    while old.iter().any(|id| std::path::Path::new(&format!("/proc/{id}")).exists()) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    rig.start();
+    assert!(rig.ok("notify list").contains("alarm"), "{}", rig.ok("notify list"));
+    plant(&rig, 9_000_000);
+    let backup = rig.begin_on("web", "backup --name all -C tree .");
+    let told = json(&note.join().unwrap());
+    assert_eq!(told["kind"], "request");
+    assert!(told["subject"].as_str().unwrap().contains("default"), "{told}");
+    rig.ok("job cancel 1");
+    assert!(!backup.wait_with_output().unwrap().status.success());
+    rig.ok("notify drop ops");
+    assert!(!rig.ok("notify list").contains("alarm"));
+}

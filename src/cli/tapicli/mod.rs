@@ -109,6 +109,9 @@ enum Action {
     /// What people are asked to do
     #[command(subcommand)]
     Request(ask::Request),
+    /// Whom to tell what, by mail or webhook
+    #[command(subcommand)]
+    Notify(ask::Notify),
     /// What happens, as it happens
     Events(show::Events),
     /// Who did what
@@ -159,6 +162,7 @@ impl TapicliArgs {
             Action::Ticket(ticket) => ticket.run(&here),
             Action::Wish(wish) => wish.run(&here),
             Action::Request(request) => request.run(&here),
+            Action::Notify(notify) => notify.run(&here),
             Action::Events(events) => events.run(&here),
             Action::Audit(audit) => audit.run(&here),
             Action::Health => here.show(Command::Health),

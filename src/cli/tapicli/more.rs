@@ -19,6 +19,15 @@ pub(super) fn show(reply: Reply) -> Result<Shown, Fault> {
         Reply::Conditions(all) => {
             Shown::of(|out| all.iter().try_for_each(|one| write_one(out, one)))
         }
+        Reply::Notifications(all) => {
+            let mut shown = Table::new(&["NAME", "TO", "FROM", "REQUESTS"], &[]);
+            for one in all {
+                let from = format!("{:?}", one.from).to_lowercase();
+                let requests = if one.requests { "yes" } else { "no" };
+                shown.row([one.name, one.to, from, requests.into()]);
+            }
+            table(&shown)
+        }
         Reply::Quotas(quotas) => {
             let mut shown = Table::new(&["MACHINE", "A DAY", "USED", "LEFT", "UNTIL"], &[1, 2, 3]);
             for quota in quotas.items {

@@ -83,6 +83,8 @@ pub struct View<'a> {
     pub since_s: Seconds,
     /// Serial numbers of the drives.
     pub serials: &'a BTreeMap<String, DriveId>,
+    /// What tells people elsewhere.
+    pub world: &'a World,
 }
 
 /// A restore's plan.
@@ -205,6 +207,7 @@ impl Shell {
     /// What cannot be recorded.
     pub fn start(&mut self, has_changer: bool) -> Result<(), Fault> {
         self.keep_cut_lists()?;
+        self.world.name(&self.state.records.receivers);
         let at_hand = |drive: &DriveId| DriveAtHand { drive: *drive, has_changer };
         let drives = self.seats.keys().map(at_hand).collect();
         self.event(Event::Started { drives })
@@ -243,7 +246,8 @@ impl Shell {
     fn view(&self) -> View<'_> {
         let moved = self.lives.iter().map(|(job, live)| (*job, live.meter.bytes())).collect();
         let (state, events, serials) = (&self.state, &self.events, &self.serials);
-        View { state, moved, events, since_s: self.since_s, serials }
+        let (since_s, world) = (self.since_s, &self.world);
+        View { state, moved, events, since_s, serials, world }
     }
 
     /// One event, and all that follows.
@@ -332,7 +336,14 @@ impl Shell {
                 }
             }
         }
+        let is_about_receivers = commit.changes.iter().any(|change| match change {
+            Change::Put(record) => matches!(**record, Record::Receiver(_)),
+            change => matches!(change, Change::DropReceiver(_)),
+        });
         self.keeper.commit(commit)?;
+        if is_about_receivers {
+            self.world.name(&self.state.records.receivers);
+        }
         over.iter().for_each(|job| held::forget(job.id, &self.spool));
         over.iter().for_each(|job| self.world.job_over(job, &self.state));
         Ok(())

@@ -9,14 +9,16 @@ use super::{Talk, of_fault, refused};
 use crate::authority::event::{Answered, DriveId, Element, RequestId};
 use crate::authority::order::{Caller, Order};
 use crate::authority::{Event, Reply as Answer};
-use crate::catalogue::record::{Credential, Job, JobId, Level, Machine, Schedule, User, Work};
+use crate::catalogue::record::{
+    Credential, Job, JobId, Level, Machine, Receiver, Schedule, User, Work,
+};
 use crate::identity::authority::Authority;
 use crate::serve::plan::chain;
 use crate::serve::shell::{Happening, now_s, send};
 use crate::stream::StreamId;
 use crate::tapicom::message::{
-    BackupGiven, BackupWanted, CheckedBy, Command, LevelWanted, Refusal, Reply, RestoreWanted,
-    Secret, UserWanted, Why,
+    BackupGiven, BackupWanted, CheckedBy, Command, LevelWanted, Notification, Refusal, Reply,
+    RestoreWanted, Secret, Severity, UserWanted, Why,
 };
 use crate::tapicom::rights;
 
@@ -85,10 +87,7 @@ impl Talk {
                 Why::Conflict,
                 "the catalogue is exported on the appliance: tapioca catalogue export",
             ),
-            Command::Notifications | Command::NotificationsPut { .. } => refused(
-                Why::Conflict,
-                "whom to tell what stands in the appliance's configuration (mail, webhook)",
-            ),
+            Command::NotificationsPut { all } => self.put_receivers(caller, all),
             // What the door answers itself, or never passes on.
             Command::Version
             | Command::Login { .. }
@@ -250,6 +249,24 @@ impl Talk {
         }
     }
 
+    /// Who is told things; what could not be is refused.
+    fn put_receivers(&self, caller: &rights::Caller, all: Vec<Notification>) -> Reply {
+        let receivers: Vec<Receiver> = all.into_iter().map(receiver).collect();
+        let wanted = receivers.clone();
+        let judged = self.look(move |view| {
+            let nameless = wanted.iter().any(|receiver| receiver.name.is_empty());
+            let none = || Err(crate::stream::Fault::usage("every receiver has a name"));
+            let each = |receiver: &Receiver| view.world.can_reach(&receiver.to);
+            if nameless { none() } else { wanted.iter().try_for_each(each) }
+        });
+        match judged.and_then(|judged| judged) {
+            Ok(()) => self.order(caller, Order::PutReceivers(receivers)),
+            Err(fault) => {
+                Reply::Refused(Refusal { why: Why::Malformed, what: fault.what, hint: fault.hint })
+            }
+        }
+    }
+
     fn put_schedule(&self, caller: &rights::Caller, schedule: Schedule) -> Reply {
         match crate::serve::calendar::When::parse(&schedule.when) {
             Ok(_) => self.order(caller, Order::PutSchedule(schedule)),
@@ -346,6 +363,16 @@ impl Talk {
             Err(fault) => Reply::Check { records: 0, wrong: vec![fault.to_string()] },
         }
     }
+}
+
+fn receiver(wanted: Notification) -> Receiver {
+    let Notification { name, to, from, requests } = wanted;
+    let from = match from {
+        Severity::Note => 0,
+        Severity::Warning => 1,
+        Severity::Alarm => 2,
+    };
+    Receiver { name, to, from, requests }
 }
 
 /// The authority's answer as it is told.

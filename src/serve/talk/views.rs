@@ -5,15 +5,18 @@ use crate::authority::State;
 use crate::authority::action::Grade;
 use crate::authority::drives::{Doing, Drive, Task};
 use crate::authority::event::{DriveId, Element};
-use crate::catalogue::record::{Credential, Job, JobState, Machine, Medium, MediumState, Work};
+use crate::catalogue::record::{
+    Credential, Job, JobState, Machine, Medium, MediumState, Receiver, Work,
+};
 use crate::serve::calendar::When;
 use crate::serve::condition::conditions;
 use crate::serve::report::{self, Around};
 use crate::serve::shell::{View, now_s};
 use crate::tapicom::limits::page;
 use crate::tapicom::message::{
-    CheckedBy, Command, DriveView, JobFilter, JobView, MediumFilter, Page, Paged, Place,
-    PoolForecast, Quota, Reply, Status, TicketView, ToDo, UserView, Wellness, Why, WorkKind,
+    CheckedBy, Command, DriveView, JobFilter, JobView, MediumFilter, Notification, Page, Paged,
+    Place, PoolForecast, Quota, Reply, Severity, Status, TicketView, ToDo, UserView, Wellness, Why,
+    WorkKind,
 };
 use crate::tapicom::rights;
 use jiff::tz::TimeZone;
@@ -119,6 +122,16 @@ fn show(view: &View<'_>, caller: &rights::Caller, command: Command) -> Reply {
         Command::Conditions { medium } => {
             let drive_of = |serial: &str| view.serials.get(serial).copied();
             Reply::Conditions(conditions(view.state, medium.as_deref(), drive_of))
+        }
+        Command::Notifications => {
+            let shown = |receiver: &Receiver| Notification {
+                name: receiver.name.clone(),
+                to: receiver.to.clone(),
+                from: [Severity::Note, Severity::Warning, Severity::Alarm]
+                    [usize::from(receiver.from.min(2))],
+                requests: receiver.requests,
+            };
+            Reply::Notifications(records.receivers.values().map(shown).collect())
         }
         Command::Quotas { page } => {
             let quotas = records.machines.values().filter(|m| may_see(caller, &m.name));

@@ -12,8 +12,10 @@ use crate::stream::Fault;
 use crate::tapicom::message::{Command, Page, Reply};
 
 mod books;
+mod notify;
 
 pub(super) use books::{Machine, Pool, Request, Schedule, Ticket, User, Wish};
+pub(super) use notify::Notify;
 
 /// A right, as it is typed.
 #[derive(Clone, Copy, ValueEnum)]
