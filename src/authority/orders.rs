@@ -139,7 +139,8 @@ impl Step<'_> {
 
     fn order_continue(&mut self, call: CallId, by: &Caller, id: JobId, stream: StreamId) {
         let job = self.state.job(id).filter(|job| job.machine == by.machine).cloned();
-        let Some(Job { work: Work::Backup { name, pool, .. }, state, recorded, priority, .. }) = job
+        let Some(Job { work: Work::Backup { name, pool, .. }, state, recorded, priority, .. }) =
+            job
         else {
             return self.refuse(call, format!("there is no backup {id} of {}", by.machine), "");
         };

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::catalogue::record::{
-    Change, Gaps, Health, Job, JobId, Machine, Medium, Patient, Pool, Record, Schedule, Seconds, Set, Ticket, User, Wish,
+    Change, Gaps, Health, Job, JobId, Machine, Medium, Patient, Pool, Record, Schedule, Seconds,
+    Set, Ticket, User, Wish,
 };
 
 /// All records, by key.

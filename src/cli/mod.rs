@@ -179,7 +179,9 @@ fn report(name: &str, result: Result<Done, Fault>) -> ExitCode {
     let (lines, code) = match result {
         Ok(Done::Whole) => return ExitCode::SUCCESS,
         Ok(Done::Partly(count)) => (vec![format!("done, but {count} left out (named above)")], 1),
-        Ok(Done::Lacking(count)) => (vec![format!("done, but media do not have {count} (named above)")], 3),
+        Ok(Done::Lacking(count)) => {
+            (vec![format!("done, but media do not have {count} (named above)")], 3)
+        }
         Ok(Done::Differing(count)) => (vec![format!("{count} do not agree (named above)")], 1),
         Err(fault) => (lines_of(&fault), fault.exit_code()),
     };

@@ -110,7 +110,13 @@ mod tests {
         assert_eq!(words[0], "reading: 12 corrected errors per GiB");
         assert_eq!(words[1], "reading: 2 hard errors: copy what is on it, and replace it");
         assert!(words[2].starts_with("hard error, 2 times: "), "{words:?}");
-        let drive = Health { of: Patient::Drive("S".into()), cleaned: 3, alerts: [].into(), read: none, ..health };
+        let drive = Health {
+            of: Patient::Drive("S".into()),
+            cleaned: 3,
+            alerts: [].into(),
+            read: none,
+            ..health
+        };
         assert_eq!(judged(&drive), (None, vec!["cleaned 3 times".into()]));
     }
 }

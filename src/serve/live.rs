@@ -126,7 +126,8 @@ impl Live {
     pub fn outgo(&mut self, lists: &Reader) -> Option<Arc<Mutex<Outgo>>> {
         if self.outgo.is_none() {
             let pipe = self.visitor.as_mut()?.stdout.take()?;
-            self.outgo = Some(Arc::new(Mutex::new(Outgo::new(pipe, self.words.clone(), lists.clone()))));
+            self.outgo =
+                Some(Arc::new(Mutex::new(Outgo::new(pipe, self.words.clone(), lists.clone()))));
         }
         self.outgo.clone()
     }

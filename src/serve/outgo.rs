@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::io::PipeWriter;
 
-use crate::catalogue::record::JobId;
 use crate::catalogue::Reader;
+use crate::catalogue::record::JobId;
 use crate::list::Line;
 use crate::serve::gap::{self, GoOn};
 use crate::stream::frame::FrameWriter;

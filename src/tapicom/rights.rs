@@ -88,7 +88,9 @@ pub fn need(command: &Command) -> Need<'_> {
         Command::JobState { .. } | Command::Jobs { .. } | Command::JobReport { .. } => {
             Need::Any(LOOK)
         }
-        Command::FileList { job, .. } | Command::RestoreGaps { job, .. } => browse(vec![Thing::Kept(*job)]),
+        Command::FileList { job, .. } | Command::RestoreGaps { job, .. } => {
+            browse(vec![Thing::Kept(*job)])
+        }
         Command::List { tree, .. } | Command::Find { tree, .. } => browse(things_of(tree)),
         Command::Versions { machine, .. } => browse(vec![Thing::Machine(machine.as_deref())]),
         Command::RestorePlan(wanted)

@@ -93,10 +93,7 @@ fn told(json: &str) -> (Ranges, Vec<(String, u64)>) {
     let place = |file: &Value| {
         (file["medium"].as_str().unwrap().to_owned(), file["block"].as_u64().unwrap())
     };
-    (
-        lost.iter().map(|file| (path(file), range(file))).collect(),
-        lost.iter().map(place).collect(),
-    )
+    (lost.iter().map(|file| (path(file), range(file))).collect(), lost.iter().map(place).collect())
 }
 
 /// Everything but what is missing is back as it was; of files that are there in part, that part is.

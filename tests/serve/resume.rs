@@ -13,7 +13,11 @@ const FILES: u64 = 600;
 fn served() -> Box {
     let mut rig = Box::new();
     rig.library("--drives 1 --slots 6 --media 5 --capacity 256MiB");
-    std::fs::write(rig.at("serve.toml"), "[limits]\nsync_s = 1\nsync_memory_mib = 16\nrecords_copy_s = 0\n").unwrap();
+    std::fs::write(
+        rig.at("serve.toml"),
+        "[limits]\nsync_s = 1\nsync_memory_mib = 16\nrecords_copy_s = 0\n",
+    )
+    .unwrap();
     rig.start();
     rig.first_steps();
     rig.enrol("web");

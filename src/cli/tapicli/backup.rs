@@ -157,7 +157,12 @@ impl Manner {
 }
 
 /// Gives a backup, to its end.
-fn keep(here: &Here, mut client: Client, given: &BackupGiven, manner: Manner) -> Result<Done, Fault> {
+fn keep(
+    here: &Here,
+    mut client: Client,
+    given: &BackupGiven,
+    manner: Manner,
+) -> Result<Done, Fault> {
     let lists = lists_folder(here)?;
     manner.keep(&lists, given.job)?;
     let after = known_lists(&mut client, given, &lists)?;

@@ -7,9 +7,7 @@ use super::{Here, said, unexpected};
 use crate::catalogue::record::{Counted, JobId, Patient};
 use crate::cli::table::{Facts, Table, print};
 use crate::stream::Fault;
-use crate::tapicom::message::{
-    Command, Condition, LostFile, Outlook, Page, Reply, Severity,
-};
+use crate::tapicom::message::{Command, Condition, LostFile, Outlook, Page, Reply, Severity};
 
 /// Shows an answer.
 pub(super) fn show(reply: Reply) -> Result<(), Fault> {
@@ -44,10 +42,9 @@ fn write_one(out: &mut impl Write, one: &Condition) -> std::io::Result<()> {
         (Patient::Drive(serial), None) => shown.add("drive", format!("serial {serial}")),
     }
     shown.add("counted mounts", health.mounts);
-    for (name, all, last) in [
-        ("written", health.written, health.last_written),
-        ("read", health.read, health.last_read),
-    ] {
+    for (name, all, last) in
+        [("written", health.written, health.last_written), ("read", health.read, health.last_read)]
+    {
         shown.add(name, format!("{}{}", bytes(all.bytes), speeds(all, last)));
     }
     let how = match one.severity {

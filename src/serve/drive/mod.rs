@@ -65,7 +65,14 @@ impl Owner {
     pub fn start(devices: Arc<Devices>, drive: DriveId, say: Say) -> Result<Owner, Fault> {
         let (todo, receiver) = channel();
         let todo_of = Arc::new(Mutex::new(receiver));
-        let own = Own { devices, drive, say, todo: todo_of, ledger: Arc::default(), stop: Arc::default() };
+        let own = Own {
+            devices,
+            drive,
+            say,
+            todo: todo_of,
+            ledger: Arc::default(),
+            stop: Arc::default(),
+        };
         let (thread, runs) = (std::thread::Builder::new().name(drive.to_string()), own.clone());
         let started = thread.spawn(move || runs.run());
         started.map_err(|e| Fault::host("cannot start a thread", &e))?;

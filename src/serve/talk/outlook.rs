@@ -26,9 +26,10 @@ impl Talk {
     pub(super) fn outlook(&self, caller: &rights::Caller, wanted: &RestoreWanted) -> Told<Reply> {
         let plan = self.plan_of(caller, wanted)?;
         let ids = plan.jobs.clone();
-        let jobs: Vec<Job> = told(self.look(move |view| {
-            ids.iter().filter_map(|id| view.state.job(*id).cloned()).collect()
-        }))?;
+        let jobs: Vec<Job> =
+            told(self.look(move |view| {
+                ids.iter().filter_map(|id| view.state.job(*id).cloned()).collect()
+            }))?;
         let ranges = told(plan::plan(&self.reader, &jobs, &wanted.only, false))?.wanted;
         let shown = self.look(move |view| outlook(view.state, plan, &jobs, &ranges));
         told(shown).map(Reply::Outlook)
@@ -55,7 +56,8 @@ fn outlook(state: &State, plan: Plan, jobs: &[Job], ranges: &[Wanted]) -> Outloo
         let runs = job.kept.iter().filter(|run| run.copy == copy);
         for run in runs.filter(|run| run.from < range.to && range.from < run.to) {
             let (from, to) = (run.from.max(range.from), run.to.min(range.to));
-            let block = |byte: u64| run.block + (byte - run.from).checked_div(run.stride).unwrap_or(0);
+            let block =
+                |byte: u64| run.block + (byte - run.from).checked_div(run.stride).unwrap_or(0);
             let follows = end.as_ref().is_some_and(|(tag, at)| {
                 *tag == run.medium && (*at..=*at + 1).contains(&block(from))
             });
@@ -112,9 +114,8 @@ fn best_copy(state: &State, job: &Job) -> u8 {
 /// What the drives read in a second, on the whole, and whether that was measured.
 fn rate(state: &State) -> (u64, bool) {
     let drives = state.records.health.values().filter(|h| matches!(h.of, Patient::Drive(_)));
-    let (bytes, ms) = drives.fold((0, 0), |(bytes, ms), health| {
-        (bytes + health.read.bytes, ms + health.read.ms)
-    });
+    let (bytes, ms) =
+        drives.fold((0, 0), |(bytes, ms), health| (bytes + health.read.bytes, ms + health.read.ms));
     match bytes.saturating_mul(1000).checked_div(ms).filter(|rate| *rate > 0) {
         Some(rate) if bytes >= MEASURED_BYTES => (rate, true),
         _ => (ASSUMED_RATE, false),

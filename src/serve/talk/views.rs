@@ -5,9 +5,7 @@ use crate::authority::State;
 use crate::authority::action::Grade;
 use crate::authority::drives::{Doing, Drive, Task};
 use crate::authority::event::{DriveId, Element};
-use crate::catalogue::record::{
-    Credential, Job, JobState, Machine, Medium, MediumState, Work,
-};
+use crate::catalogue::record::{Credential, Job, JobState, Machine, Medium, MediumState, Work};
 use crate::serve::calendar::When;
 use crate::serve::condition::conditions;
 use crate::serve::report::{self, Around};

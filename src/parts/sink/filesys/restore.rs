@@ -282,7 +282,16 @@ impl Restore {
                 let fresh = (!dir.inherits_acl).then_some(mode);
                 let draft = self.drafts.file(&dir, mode)?;
                 let (size, holes) = (member.size, map.is_some());
-                self.open = Some(Open { draft, path, attrs, fresh, size, end: 0, holes, incomplete: false });
+                self.open = Some(Open {
+                    draft,
+                    path,
+                    attrs,
+                    fresh,
+                    size,
+                    end: 0,
+                    holes,
+                    incomplete: false,
+                });
                 Ok(())
             }
             Kind::Symlink { target } => {
