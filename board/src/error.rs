@@ -49,7 +49,14 @@ pub enum Error {
         /// The manifest asked for.
         manifest: String,
         /// The dotted key.
-        key: &'static str,
+        key: String,
+    },
+    /// [`INHERITED`](crate::schema::INHERITED) in a list that nothing inherited has.
+    NothingInherited {
+        /// The manifest asked for.
+        manifest: String,
+        /// The dotted key.
+        key: String,
     },
     /// A manifest that inherits itself, by way of others.
     Cycle {
@@ -67,7 +74,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Unknown { name } => {
-                let known: Vec<&str> = crate::Board::names().collect();
+                let known: Vec<&str> =
+                    crate::Board::names().chain(crate::Board::mixins()).collect();
                 write!(f, "no board is called {name}; there are {}", known.join(", "))
             }
             Error::Unreadable { manifest, why } => write!(f, "cannot read {manifest}: {why}"),
@@ -79,6 +87,12 @@ impl fmt::Display for Error {
             Error::Value { manifest, key, why } => write!(f, "{manifest}: {key}: {why}"),
             Error::Missing { manifest, key } => {
                 write!(f, "{manifest}: {key} is missing, here and in all it inherits")
+            }
+            Error::NothingInherited { manifest, key } => {
+                write!(
+                    f,
+                    "{manifest}: {key}: \"...\" stands for an inherited list, and there is none"
+                )
             }
             Error::Cycle { line } => write!(f, "{} inherits itself", line.join(" inherits ")),
             Error::TooDeep { manifest } => {

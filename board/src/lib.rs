@@ -1,17 +1,22 @@
 //! A machine described as data.
 //!
 //! Owns the manifests in `boards/` (compiled in) and those an operator writes: TOML files of which
-//! one may inherit another. Reads them, checks every key against one table ([`schema`]), merges them
+//! one may inherit others. Reads them, checks every key against one table ([`schema`]), merges them
 //! and says of each setting which manifest it came from. Knows no device and opens none.
 
 pub mod error;
+mod found;
+pub mod machine;
 pub mod manifest;
+pub mod matrix;
 pub mod schema;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 pub use error::Error;
+use found::Found;
+pub use machine::Machine;
 use manifest::Origin;
 pub use schema::{KEYS, Key, Kind, Value};
 
@@ -62,7 +67,9 @@ pub struct Board {
     pub tape: Tape,
     /// The virtual library, when the machine has one.
     pub virtual_library: Option<VirtualLibrary>,
-    settings: BTreeMap<&'static str, Setting>,
+    /// What the bootable image of it is made of, when there is one: when a kernel is named.
+    pub machine: Option<Machine>,
+    settings: BTreeMap<String, Setting>,
 }
 
 impl Board {
@@ -71,8 +78,13 @@ impl Board {
         manifest::EMBEDDED.iter().map(|(name, _)| *name)
     }
 
+    /// Names of the embedded mix-ins, which make no machine by themselves.
+    pub fn mixins() -> impl Iterator<Item = &'static str> {
+        manifest::MIXINS.iter().map(|(name, _)| *name)
+    }
+
     /// Reads the embedded manifest called `name_or_file`, or the file when it has a slash or ends in
-    /// `.toml`, and everything it inherits.
+    /// `.toml`, and everything it inherits. `board+mixin` is the board with mix-ins.
     ///
     /// # Errors
     ///
@@ -82,84 +94,42 @@ impl Board {
         Board::from_settings(asked.to_string(), manifest::merged(asked)?)
     }
 
-    fn from_settings(
-        name: String,
-        settings: BTreeMap<&'static str, Setting>,
-    ) -> Result<Board, Error> {
+    fn from_settings(name: String, settings: BTreeMap<String, Setting>) -> Result<Board, Error> {
         let found = Found { name: &name, settings: &settings };
         let title = found.text("title")?;
         let tape = Tape {
             block_bytes: found.number("tape.block_bytes")?,
             sync_mib: found.number("tape.sync_mib")?,
         };
-        let has_library = settings.keys().any(|key| key.starts_with("virtual_library."));
-        let virtual_library = has_library.then(|| found.virtual_library()).transpose()?;
-        Ok(Board { title, tape, virtual_library, settings, name })
+        let virtual_library =
+            found.has("virtual_library").then(|| found.virtual_library()).transpose()?;
+        let machine = found.has("kernel").then(|| found.machine()).transpose()?;
+        Ok(Board { title, tape, virtual_library, machine, settings, name })
     }
 
     /// Every setting by its dotted key, in the order of the keys.
-    pub fn settings(&self) -> impl Iterator<Item = (&'static str, &Setting)> {
-        self.settings.iter().map(|(key, setting)| (*key, setting))
-    }
-}
-
-/// The merged settings, while they are taken apart.
-struct Found<'a> {
-    name: &'a str,
-    settings: &'a BTreeMap<&'static str, Setting>,
-}
-
-impl Found<'_> {
-    fn value(&self, key: &'static str) -> Result<&Value, Error> {
-        let missing = || Error::Missing { manifest: self.name.to_owned(), key };
-        self.settings.get(key).map(|setting| &setting.value).ok_or_else(missing)
-    }
-
-    fn text(&self, key: &'static str) -> Result<String, Error> {
-        self.value(key).map(ToString::to_string)
-    }
-
-    /// A number that the schema bounds to what `T` holds.
-    fn number<T: TryFrom<u64>>(&self, key: &'static str) -> Result<T, Error> {
-        let wrong = || Error::Missing { manifest: self.name.to_owned(), key };
-        match self.value(key)? {
-            Value::Number(number) => T::try_from(*number).map_err(|_| wrong()),
-            Value::Text(_) => Err(wrong()),
-        }
-    }
-
-    fn virtual_library(&self) -> Result<VirtualLibrary, Error> {
-        let library = VirtualLibrary {
-            drives: self.number("virtual_library.drives")?,
-            slots: self.number("virtual_library.slots")?,
-            mail_slots: self.number("virtual_library.mail_slots")?,
-            cartridges: self.number("virtual_library.cartridges")?,
-            cartridge_mib: self.number("virtual_library.cartridge_mib")?,
-        };
-        if library.cartridges > library.slots {
-            let why = format!("{} do not fit into {} slots", library.cartridges, library.slots);
-            let key = "virtual_library.cartridges".to_owned();
-            return Err(Error::Value { manifest: self.name.to_owned(), key, why });
-        }
-        Ok(library)
+    pub fn settings(&self) -> impl Iterator<Item = (&str, &Setting)> {
+        self.settings.iter().map(|(key, setting)| (key.as_str(), setting))
     }
 }
 
 /// The merged manifest: one that needs no other, with the origin of each line behind it.
 impl fmt::Display for Board {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut section = "";
-        // Keys of no section come first, as TOML wants it; the others are sorted already.
-        let (outer, inner): (Vec<_>, Vec<_>) =
-            self.settings().partition(|(key, _)| !key.contains('.'));
-        for (key, setting) in outer.into_iter().chain(inner) {
-            let (of, word) = key.rsplit_once('.').unwrap_or(("", key));
-            if of != section {
-                section = of;
+        // Keys of no section come first, as TOML wants it, and those of one stand together.
+        let mut sections: BTreeMap<&str, Vec<(&str, &Setting)>> = BTreeMap::new();
+        for (key, setting) in self.settings() {
+            let (section, word) = key.rsplit_once('.').unwrap_or(("", key));
+            sections.entry(section).or_default().push((word, setting));
+        }
+        for (section, settings) in sections {
+            if !section.is_empty() {
                 writeln!(f, "\n[{section}]")?;
             }
-            let line = format!("{word} = {}", setting.value.as_toml());
-            writeln!(f, "{line:<40} # {}", setting.from)?;
+            for (word, setting) in settings {
+                let line = format!("{word} = {}", setting.value.as_toml());
+                writeln!(f, "{line:<40} # {}", setting.from)?;
+            }
         }
         Ok(())
     }

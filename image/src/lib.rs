@@ -1,10 +1,27 @@
-//! Pieces of the bootable image.
+//! The bootable image of a board.
 //!
-//! Owns the archive a kernel unpacks as its first file system: [`cpio`], the format, and [`tree`],
-//! a directory made into one. Lays out no image yet.
+//! Owns the way from a board's manifest, Debian's kernel and loader packages and our static executable
+//! to files that boot, without root, loop devices or mounts: [`fetch`] and [`modules`] choose what goes
+//! in, [`initramfs`] (by [`cpio`]) and [`pe`] make the one bootable file, [`disk`] the disk, [`bundle`]
+//! the update, [`sbom`] the list, [`keys`] sign, [`verify`] reads it all back. The same input gives the
+//! same bytes.
 
+pub mod build;
+pub mod bundle;
 pub mod cpio;
+mod der;
+pub mod disk;
 pub mod error;
+pub mod fetch;
+pub mod firmware;
+mod host;
+pub mod initramfs;
+pub mod keys;
+pub mod modules;
+pub mod pe;
+pub mod run;
+pub mod sbom;
 pub mod tree;
+pub mod verify;
 
 pub use error::Error;

@@ -12,9 +12,12 @@ use crate::stream::Fault;
 /// Print the manifest of a machine, with all it inherits
 #[derive(Args)]
 pub(super) struct BoardArgs {
-    /// Name of a board, or a manifest file (default: the names there are)
+    /// Name of a board, with mix-ins behind `+`, or a manifest file (default: the names there are)
     #[arg(value_name = "NAME|FILE")]
     board: Option<String>,
+    /// The table of bootable boards that README.md shows
+    #[arg(long, conflicts_with_all = ["board", "json"])]
+    matrix: bool,
     /// JSON
     #[arg(long)]
     json: bool,
@@ -25,6 +28,7 @@ impl BoardArgs {
         let text = match (&self.board, self.json) {
             (Some(name), false) => load(name)?.to_string(),
             (Some(name), true) => format!("{}\n", as_json(&load(name)?)),
+            (None, _) if self.matrix => matrix()?,
             (None, json) => names(json)?,
         };
         let mut out = std::io::stdout().lock();
@@ -36,6 +40,10 @@ impl BoardArgs {
 
 fn load(name: &str) -> Result<Board, Fault> {
     Board::load(name).map_err(|error| Fault::usage(error.to_string()))
+}
+
+fn matrix() -> Result<String, Fault> {
+    board::matrix::markdown().map_err(|error| Fault::usage(error.to_string()))
 }
 
 fn names(json: bool) -> Result<String, Fault> {
@@ -55,7 +63,10 @@ fn as_json(board: &Board) -> serde_json::Value {
     let setting = |(key, setting): (&str, &board::Setting)| {
         let value = match &setting.value {
             Value::Text(text) => json!(text),
+            Value::Flag(flag) => json!(flag),
             Value::Number(number) => json!(number),
+            Value::Texts(texts) => json!(texts),
+            Value::Numbers(numbers) => json!(numbers),
         };
         (key.to_owned(), json!({ "value": value, "from": setting.from }))
     };

@@ -81,7 +81,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("virt", &["scsi"]),
     ("door", &["scsi"]),
     ("board", &[]),
-    ("image", &[]),
+    ("image", &["board"]),
     ("tapioca", &["scsi", "sg", "ssc", "smc", "virt", "door", "board"]),
 ];
 

@@ -36,7 +36,7 @@ fn cartridge(rig: &Box, tag: &str) -> std::path::PathBuf {
 }
 
 /// Flips a bit in a block of a virtual cartridge.
-fn damage(rig: &Box, tag: &str, block: u64) {
+pub fn damage(rig: &Box, tag: &str, block: u64) {
     let folder = cartridge(rig, tag);
     let index = std::fs::read(folder.join("index")).unwrap();
     let at = usize::try_from(block).unwrap() * 16;

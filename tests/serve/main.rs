@@ -9,6 +9,7 @@ mod crashes;
 mod day;
 mod gaps;
 mod kills;
+mod looks;
 mod resume;
 mod rig;
 mod small;

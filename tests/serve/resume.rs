@@ -140,7 +140,12 @@ fn what_was_cancelled_and_the_box_stopped_goes_on() {
     let done = backup.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(!done.status.success() && said.contains("tapicli resume 1"), "{said}");
+    let old = rig.service_ids();
     rig.stop();
+    // Its drives are free when it is gone.
+    while old.iter().any(|id| std::path::Path::new(&format!("/proc/{id}")).exists()) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
     rig.start();
     goes_on(&rig, 1, false);
 }

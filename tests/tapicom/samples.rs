@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tapioca::catalogue::record::{
-    Audit, Job, JobId, JobState, Kept, Level, Machine, Medium, MediumState, NewSet, Pool, Right,
+    Alerted, Audit, Counted, Health, Job, JobId, JobState, Kept, Level, Machine, Medium, MediumState, NewSet, Patient, Pool, Right,
     Schedule, Set, Ticket, Wish, Work,
 };
 use tapioca::stream::StreamId;
@@ -70,7 +70,7 @@ fn machine() -> Machine {
 
 /// Every command, in the order of their numbers.
 pub fn commands() -> Vec<Command> {
-    [of_jobs(), of_restores(), of_media(), of_pools(), of_people(), of_others()].concat()
+    [of_jobs(), of_restores(), of_media(), of_pools(), of_people(), of_others(), later()].concat()
 }
 
 fn of_jobs() -> Vec<Command> {
@@ -223,6 +223,17 @@ fn of_others() -> Vec<Command> {
     ]
 }
 
+fn later() -> Vec<Command> {
+    let job = JobId(300);
+    vec![
+        Command::RestoreGaps { job, page: page() },
+        Command::RestoreOutlook(wanted()),
+        Command::BackupResume { job },
+        Command::Conditions { medium: Some(s("TAP001L9")) },
+        Command::Quotas { page: page() },
+    ]
+}
+
 fn notification() -> Notification {
     let (name, to) = (s("post"), s("mailto:ops@example"));
     Notification { name, to, from: Severity::Alarm, requests: true }
@@ -327,7 +338,64 @@ fn refusal() -> Refusal {
 
 /// Every answer, in the order of their numbers.
 pub fn replies() -> Vec<Reply> {
-    [of_backups(), of_tables(), of_news()].concat()
+    [of_backups(), of_tables(), of_news(), of_later()].concat()
+}
+
+fn of_later() -> Vec<Reply> {
+    let lost = LostFile {
+        path: Bytes(vec![b'a', 0xff]),
+        size: 5000,
+        from: 100,
+        to: 612,
+        of: JobId(17),
+        medium: s("TAP001L9"),
+        block: 40,
+        why: s("it cannot be read on TAP001L9"),
+    };
+    let stop = Stop {
+        medium: s("TAP001L9"),
+        place: s("slot 3"),
+        inside: true,
+        copy: 1,
+        bytes: 1 << 30,
+        locates: 2,
+        seconds: 300,
+    };
+    let plan = Plan {
+        jobs: vec![JobId(17)],
+        media: Vec::new(),
+        entries: 3,
+        bytes: 1 << 30,
+        missing: Vec::new(),
+    };
+    let (stops, drives) = (vec![stop], vec![1, 2]);
+    let (seconds, rate, measured) = (300, 150_000_000, true);
+    let counted = Counted { bytes: 1 << 30, ms: 7000, corrected: 12, hard: 1 };
+    let health = Health {
+        of: Patient::Drive(s("HU1")),
+        mounts: 9,
+        last_s: 1_700_000_000,
+        written: counted,
+        read: Counted::default(),
+        last_written: counted,
+        last_read: Counted::default(),
+        alerts: BTreeMap::from([(3, Alerted { times: 2, last_s: 1_700_000_000 })]),
+        cleaned: 3,
+    };
+    let (words, severity) = (vec![s("cleaned 3 times")], Some(Severity::Warning));
+    let quota = Quota {
+        machine: s("web"),
+        quota: Some(1 << 40),
+        used: 5,
+        left: Some((1 << 40) - 5),
+        renews_s: 1_700_006_400,
+    };
+    vec![
+        Reply::LostFiles(Paged { items: vec![lost], next: Some(s("1")) }),
+        Reply::Outlook(Outlook { plan, stops, drives, seconds, rate, measured }),
+        Reply::Conditions(vec![Condition { health, drive: Some(1), words, severity }]),
+        Reply::Quotas(Paged { items: vec![quota], next: None }),
+    ]
 }
 
 fn of_backups() -> Vec<Reply> {

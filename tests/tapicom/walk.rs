@@ -95,6 +95,11 @@ const TABLE: &[(&str, &str)] = &[
     ("CatalogueExport", "A"),
     ("Notifications", "A"),
     ("NotificationsPut", "A"),
+    ("RestoreGaps", "E"),
+    ("RestoreOutlook", "RE"),
+    ("BackupResume", "O"),
+    ("Conditions", "L"),
+    ("Quotas", "L"),
 ];
 
 /// A job of `db`, asked for by somebody else; one of `web`, asked for by the caller; one of `web` that a
@@ -142,6 +147,10 @@ fn particular() -> Vec<(Command, &'static str)> {
         (Command::JobHold { job: MADE }, "O"),
         (Command::JobResume { job: OWN }, "BRO"),
         (Command::JobResume { job: MADE }, "O"),
+        (Command::BackupResume { job: OWN }, "BO"),
+        (Command::BackupResume { job: NONE }, "O"),
+        (Command::RestoreGaps { job: OWN, page: page() }, "LE"),
+        (Command::RestoreGaps { job: NONE, page: page() }, "E"),
         (Command::FileList { job: OWN, offset: 0 }, "LE"),
         (Command::FileList { job: MADE, offset: 0 }, "LE"),
         (Command::FileList { job: NONE, offset: 0 }, "E"),

@@ -1,0 +1,171 @@
+//! A virtual machine of one test: its image, its serial line, and its end.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use board::Board;
+use image::build::{Built, Input, build};
+use image::fetch::Packages;
+use image::firmware;
+use image::keys::Keys;
+use image::run::{Run, Serial};
+
+/// Fast, and good enough to keep the limits.
+const LEVEL: i32 = 9;
+
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// Says why nothing is tested when what only Debian's packages bring is not here.
+pub fn is_possible() -> bool {
+    let programs = ["qemu-system-x86_64", "apt-get", "dpkg-deb", "strip", "readelf"];
+    let path = std::env::var("PATH").unwrap_or_default();
+    let is_there = |name: &&str| path.split(':').any(|dir| Path::new(dir).join(name).exists());
+    let mut missing: Vec<&str> = programs.into_iter().filter(|name| !is_there(name)).collect();
+    missing.extend([firmware::CODE_SECURE].iter().filter(|file| !Path::new(file).exists()));
+    if !missing.is_empty() {
+        eprintln!("SKIPPED, the boot of an image: not here: {}", missing.join(", "));
+    }
+    missing.is_empty()
+}
+
+/// Builds the test's own first process.
+pub fn small_init(dir: &Path) -> PathBuf {
+    let exe = dir.join("small-init");
+    let source = root().join("tests/boot/init.rs");
+    let built = Command::new("rustc")
+        .args(["--edition=2024", "-O", "-C", "target-feature=+crt-static", "-o"])
+        .args([&exe, &source])
+        .status()
+        .unwrap();
+    assert!(built.success());
+    exe
+}
+
+/// Whether the executable of this build can be a first process: dynamic ones find no loader.
+pub fn static_exe() -> Option<PathBuf> {
+    let exe = std::env::var_os("TAPIOCA_STATIC_EXE").map(PathBuf::from);
+    let exe = exe.unwrap_or_else(|| env!("CARGO_BIN_EXE_tapioca").into());
+    let headers = Command::new("readelf").arg("-lW").arg(&exe).output().unwrap();
+    let is_static = !String::from_utf8_lossy(&headers.stdout).contains(" INTERP ");
+    if !is_static {
+        eprintln!(
+            "SKIPPED, the boot of the appliance: {} is not static; tests/run builds it so, or name one in \
+             TAPIOCA_STATIC_EXE",
+            exe.display()
+        );
+    }
+    is_static.then_some(exe)
+}
+
+pub fn keys(dir: &Path) -> Keys {
+    Keys::open(&dir.join("keys")).unwrap()
+}
+
+/// Makes the image of a board in `dir`.
+pub fn image(board: &Board, exe: &Path, keys: &Keys, dir: &Path) -> Built {
+    let kernel = &board.machine.as_ref().unwrap().kernel.package;
+    let packages = Packages::fetch(kernel, &root().join("target/image/cache")).unwrap();
+    let input = Input {
+        board,
+        packages: &packages,
+        exe,
+        cargo_lock: &root().join("Cargo.lock"),
+        keys: Some(keys),
+        version: "0.1.0",
+        level: LEVEL,
+    };
+    build(&input, dir).unwrap()
+}
+
+/// A machine that runs; it ends with the test.
+pub struct Machine {
+    qemu: Child,
+    line: UnixStream,
+    heard: Receiver<Vec<u8>>,
+    said: String,
+    start: Instant,
+}
+
+impl Machine {
+    /// Starts the image in `dir`; with keys, under firmware that starts only what they signed.
+    pub fn start(board: &Board, dir: &Path, keys: Option<&Keys>) -> Machine {
+        let (variables, socket) = (dir.join("variables"), dir.join("serial"));
+        if !variables.exists() {
+            std::fs::write(&variables, firmware::variables(keys).unwrap()).unwrap();
+        }
+        let _ = std::fs::remove_file(&socket);
+        let listener = UnixListener::bind(&socket).unwrap();
+        let run = Run {
+            board,
+            dir,
+            variables: &variables,
+            secure_boot: keys.is_some(),
+            serial: Serial::Listening(socket),
+            qmp: None,
+            forward: None,
+        };
+        let mut command = run.command().unwrap();
+        let qemu = command.stdin(Stdio::null()).spawn().unwrap();
+        let start = Instant::now();
+        let (line, _) = listener.accept().unwrap();
+        let (tell, heard) = channel();
+        let mut ear = line.try_clone().unwrap();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = ear.read(&mut buffer) {
+                if tell.send(buffer[..count].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Machine { qemu, line, heard, said: String::new(), start }
+    }
+
+    /// Waits until the line has said one of `texts`, and says which and how long after power-on.
+    pub fn wait_for(&mut self, texts: &[&str], seconds: u64) -> (usize, Duration) {
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        loop {
+            if let Some(found) = texts.iter().position(|text| self.said.contains(text)) {
+                return (found, self.start.elapsed());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.heard.recv_timeout(left) {
+                Ok(bytes) => {
+                    // The firmware fills with NULs.
+                    let bytes: Vec<u8> = bytes.into_iter().filter(|byte| *byte != 0).collect();
+                    self.said.push_str(&String::from_utf8_lossy(&bytes));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("none of {texts:?} within {seconds} s; the line said:\n{}", self.said)
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("the machine ended without {texts:?}; the line said:\n{}", self.said)
+                }
+            }
+        }
+    }
+
+    /// All the line said so far.
+    pub fn said(&self) -> &str {
+        &self.said
+    }
+
+    /// Types.
+    pub fn types(&mut self, text: &str) {
+        self.line.write_all(text.as_bytes()).unwrap();
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
