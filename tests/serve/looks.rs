@@ -40,7 +40,10 @@ fn a_restore_is_told_before_it_runs() {
     assert_eq!(outlook["measured"], false);
     // Two mounts, two searches, and seconds for the bytes.
     let seconds = outlook["seconds"].as_u64().unwrap();
-    assert!((340 * tags.len() as u64 / 2..=400 * tags.len() as u64).contains(&seconds), "{seconds}");
+    assert!(
+        (340 * tags.len() as u64 / 2..=400 * tags.len() as u64).contains(&seconds),
+        "{seconds}"
+    );
 
     rig.ok(&format!("library export {}", tags[1]));
     let text = rig.on_ok("web", "restore --name all --to back --plan");

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tapioca::catalogue::record::{
-    Alerted, Audit, Counted, Health, Job, JobId, JobState, Kept, Level, Machine, Medium, MediumState, NewSet, Patient, Pool, Right,
-    Schedule, Set, Ticket, Wish, Work,
+    Alerted, Audit, Counted, Health, Job, JobId, JobState, Kept, Level, Machine, Medium,
+    MediumState, NewSet, Patient, Pool, Right, Schedule, Set, Ticket, Wish, Work,
 };
 use tapioca::stream::StreamId;
 use tapioca::tapicom::frame::{Body, Frame};
