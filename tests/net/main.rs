@@ -10,6 +10,8 @@ mod enrolment;
 mod handles;
 mod hostile;
 mod hosts;
+#[path = "../common/pam.rs"]
+mod pam;
 mod pictures;
 mod rig;
 #[path = "../tapicom/served.rs"]

@@ -1,7 +1,5 @@
 //! Tapicom by a plumb: who is at the other end is what the certificate says, and nothing else.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::{Command as Process, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,34 +124,8 @@ fn a_service_that_is_not_there_may_be_later() {
 
 /// A PAM service of this machine that knows one password, and the program that asks it.
 fn check_login(rig: &Rig) -> bool {
-    if !Path::new("/lib/x86_64-linux-gnu/libpam.so.0").exists() {
-        eprintln!("this machine has no PAM: not tried");
-        return false;
-    }
-    let module = rig.at("module");
-    let knows =
-        "#!/bin/sh\ntest \"$PAM_USER\" = carol && test \"$(tr -d '\\0')\" = 'correct horse'\n";
-    std::fs::write(&module, knows).unwrap();
-    std::fs::set_permissions(&module, std::fs::Permissions::from_mode(0o755)).unwrap();
-    std::fs::create_dir(rig.at("pam.d")).unwrap();
-    let service = format!(
-        "auth required pam_exec.so quiet expose_authtok {}\naccount required pam_permit.so\n",
-        module.display()
-    );
-    std::fs::write(rig.at("pam.d/tapioca"), service).unwrap();
-    let confdir = format!("-DCONFDIR=\"{}\"", rig.at("pam.d").display());
-    std::fs::write(rig.at("source.c"), rig.run(&["check_login"]).stdout).unwrap();
-    let built = Process::new("cc")
-        .args(["-O2", "-Wall", "-Werror", &confdir, "-o", "box/gluepot/check_login", "source.c"])
-        .arg("-l:libpam.so.0")
-        .current_dir(&rig.dir)
-        .status();
-    assert!(built.unwrap().success());
-    let (reads, runs) = (rig.at("pam.d"), rig.at("module"));
-    rig.allow(&format!(
-        "[[component]]\nname = \"check_login\"\nprogram = \"check_login\"\nmachines = [\"box\"]\nread = [{reads:?}, \"/etc\"]\nexecute = [{runs:?}]\n"
-    ));
-    true
+    let entry = super::pam::check_login(EXE, rig.dir.path(), &rig.at("box/gluepot"));
+    entry.map(|entry| rig.allow(&entry)).is_some()
 }
 
 #[test]

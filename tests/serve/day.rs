@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::pam;
 use super::rig::{Box, EXE, noise};
 use super::tree::{assert_same, snapshot};
 
@@ -47,7 +48,8 @@ fn copy_program(rig: &Box, name: &str) {
     std::fs::copy(EXE, rig.at(&format!("{name}-plumber/gluepot/tapioca"))).unwrap();
 }
 
-/// A box with two machines and alice; one machine can be asked.
+/// A box with two machines and two people: alice, whom the box knows, and carol, whom her machine knows, which can
+/// be asked. Who backs up on `web` is carol, where there is PAM.
 fn morning() -> Box {
     let mut rig = Box::in_a_network();
     rig.library("--drives 2 --slots 12 --media 10 --capacity 24MiB");
@@ -60,9 +62,21 @@ fn morning() -> Box {
         plant(&rig.at(&format!("{name}-tree")), 1000 * nth as u64);
         rig.login_ok(name, "alice");
     }
-    let pot = gluepot(&rig, "web");
+    let folder = rig.at("web-plumber/gluepot");
+    std::fs::create_dir_all(&folder).unwrap();
+    let checks = pam::check_login(EXE, rig.dir.path(), &folder);
+    let pot = gluepot(&rig, "web") + checks.as_deref().unwrap_or_default();
     rig.netplumber("web", &pot);
     copy_program(&rig, "web");
+    if checks.is_some() {
+        rig.ok("user put carol --by-machine --may look --may back-up --may restore");
+        let wrong = rig.login_with("web", pam::USER, "wrong horse");
+        assert_eq!(wrong.status.code(), Some(100), "{wrong:?}");
+        let elsewhere = rig.login_with("db", pam::USER, pam::PASSWORD);
+        assert!(!elsewhere.status.success(), "{elsewhere:?}");
+        let right = rig.login_with("web", pam::USER, pam::PASSWORD);
+        assert!(right.status.success(), "{right:?}\n{}", rig.log());
+    }
     rig
 }
 

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 #![allow(dead_code, reason = "what tests share has more than each uses")]
 
+#[path = "../common/pam.rs"]
+mod pam;
 #[path = "../common/tree.rs"]
 mod tree;
 
