@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::drives::{Doing, Is, Task};
 use super::event::{DriveId, Element};
-use super::media::{Mounting, Purpose};
+use super::media::{Apart, Mounting, Purpose};
 use super::people::{Need, Needs};
 use super::state::Inventory;
 use super::step::Step;
@@ -93,7 +93,7 @@ impl Step<'_> {
 
     /// Nothing is at hand for a session: perhaps something is in a drive that does nothing.
     fn fetch_for(&mut self, id: DriveId, pool: &Pool, needs: &mut Needs) {
-        let elsewhere = self.state.choose_new(pool, None, None);
+        let elsewhere = self.state.choose_new(pool, None, None, &Apart::default());
         let at = elsewhere.and_then(|choice| self.state.place_of(choice.tag()));
         match at {
             // Both it and what is full need a slot.
@@ -195,7 +195,7 @@ impl Step<'_> {
             self.over(id, JobState::Failed(format!("there is no pool {pool}")));
             return Turn::Served;
         };
-        match self.place_to_write(&pool, None, loads, needs) {
+        match self.place_to_write(&pool, &Apart::default(), loads, needs) {
             Place::Join(drive) => {
                 self.join(drive, id);
                 Turn::Served
@@ -209,34 +209,32 @@ impl Step<'_> {
         }
     }
 
-    /// Finds a place for a stream, not on drive `but`; brings a drive nearer to being one.
+    /// Finds a place for a stream; brings a drive nearer to being one.
     fn place_to_write(
         &mut self,
         pool: &Pool,
-        but: Option<DriveId>,
+        apart: &Apart,
         loads: &mut Loads,
         needs: &mut Needs,
     ) -> Place {
         let most = self.state.settings.streams_max;
-        let of_pool = |loads: &Loads| {
-            let ours = loads.iter().filter(|(id, (of, _))| *of == pool.name && Some(**id) != but);
-            ours.map(|(id, (_, load))| (*load, *id)).min().map(|least| (least, loads.len()))
-        };
-        let least = of_pool(loads).map(|(least, _)| least);
+        let ours = loads.iter().filter(|(_, (of, _))| *of == pool.name);
+        let sessions = ours.clone().count();
+        let least = ours.filter(|(id, _)| !self.state.is_beside(**id, apart));
+        let least = least.map(|(id, (_, load))| (*load, *id)).min();
         if let Some((0, id)) = least {
             return self.take_place(id, loads);
         }
-        let sessions = loads.values().filter(|(of, _)| *of == pool.name).count();
         if sessions < self.state.settings.drives_per_pool
-            && let Some(place) = self.open_drive(pool, but, loads, needs)
+            && let Some(place) = self.open_drive(pool, apart, loads, needs)
         {
             return place;
         }
         match least {
             Some((load, id)) if load < most => self.take_place(id, loads),
             Some(_) => Place::NoDrive,
-            None if !self.is_a_drive_free(but) => Place::NoDrive,
-            None if self.state.choose(pool, None).is_some() => Place::NoDrive,
+            None if !self.is_a_drive_free(apart.drive) => Place::NoDrive,
+            None if self.state.choose(pool, apart).is_some() => Place::NoDrive,
             None => Place::NoMedium,
         }
     }
@@ -258,12 +256,12 @@ impl Step<'_> {
     fn open_drive(
         &mut self,
         pool: &Pool,
-        but: Option<DriveId>,
+        apart: &Apart,
         loads: &mut Loads,
         needs: &mut Needs,
     ) -> Option<Place> {
-        let choice = self.state.choose(pool, None)?;
-        let id = self.state.drive_but(choice.tag(), but)?;
+        let choice = self.state.choose(pool, apart)?;
+        let id = self.state.drive_but(choice.tag(), apart.drive)?;
         let approached = self.approach(id, &choice, &pool.name);
         self.note_mounting(approached.err(), needs);
         let drive = &self.state.drives[&id];
@@ -284,9 +282,11 @@ impl Step<'_> {
             needs.insert(Need::Drive, String::new());
             return Turn::Served;
         }
-        let to = self.state.drive_to_copy_to(&pool);
+        let mut apart = self.state.apart_from(job);
+        let to = self.state.drive_to_copy_to(&pool, &apart);
         let Some(from) = self.drive_to_copy_from(job, to, needs) else { return Turn::Served };
-        match self.place_to_write(&pool, Some(from), loads, needs) {
+        apart.drive = Some(from);
+        match self.place_to_write(&pool, &apart, loads, needs) {
             Place::Join(to) => {
                 self.join(to, job.id);
                 self.read_next(job.id, needs);

@@ -24,6 +24,7 @@ mod orders;
 pub mod people;
 mod reading;
 pub mod records;
+mod room;
 mod schedules;
 mod session;
 pub mod state;

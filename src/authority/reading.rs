@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use super::action::Piece;
 use super::drives::{Doing, Drive, Is, Task};
 use super::event::{DriveId, Element, Stop, Wanted};
-use super::media::{Mounting, Purpose};
+use super::media::{Apart, Mounting, Purpose};
 use super::people::{Need, Needs};
 use super::state::{Inventory, State};
 use super::step::Step;
@@ -86,12 +86,85 @@ impl State {
         Next::Read(tag.clone(), self.batch(reading, &tag))
     }
 
+    /// Every copy of a job, each for itself.
+    pub(super) fn verify_plan(&self, of: JobId) -> Reading {
+        let kept = self.job(of).map_or(&[][..], |job| &job.kept);
+        let range = |run: &Kept| Range { of, from: run.from, to: run.to, copy: Some(run.copy) };
+        Reading::of(kept.iter().map(range))
+    }
+
+    /// What is left for a copy to read.
+    pub(super) fn copy_plan(&self, id: JobId) -> Reading {
+        let Some(job) = self.job(id) else { return Reading::default() };
+        let Work::Copy { of, .. } = job.work else { return Reading::default() };
+        let to = self.job(of).map_or(0, |of| of.recorded);
+        Reading::of([Range { of, from: job.recorded, to, copy: None }])
+    }
+
+    /// All that jobs kept: as long as nobody knows what of it is wanted.
+    pub(super) fn whole_plan(&self, of: &[JobId]) -> Reading {
+        let range = |of: &JobId| {
+            let to = self.job(*of).map_or(0, |job| job.recorded);
+            Range { of: *of, from: 0, to, copy: None }
+        };
+        Reading::of(of.iter().map(range))
+    }
+
+    /// What a job must be written apart from: a copy beside what it copies would be lost with it.
+    pub(super) fn apart_from(&self, job: &Job) -> Apart {
+        let Work::Copy { of, .. } = job.work else { return Apart::default() };
+        let own = self.copy_number(job.id);
+        let kept = self.job(of).into_iter().flat_map(|of| &of.kept);
+        let others = kept.filter(|run| run.copy != own);
+        let tags = others.map(|run| run.medium.clone()).collect();
+        Apart { of: Some(of), tags, drive: None }
+    }
+
+    /// Whether what a drive writes is what a copy must stay apart from, or may become it.
+    pub(super) fn is_beside(&self, id: DriveId, apart: &Apart) -> bool {
+        if apart.drive == Some(id) {
+            return true;
+        }
+        let Some(session) = self.drives.get(&id).and_then(|drive| drive.session.as_ref()) else {
+            return false;
+        };
+        let copies = |id: &JobId| match self.job(*id).map(|job| &job.work) {
+            Some(Work::Copy { of, .. }) => Some(*of) == apart.of,
+            _ => false,
+        };
+        apart.tags.contains(&session.tag) || (apart.of.is_some() && session.jobs.iter().any(copies))
+    }
+
     /// The drive a copy would be written in, if none else is taken.
-    pub(super) fn drive_to_copy_to(&self, pool: &Pool) -> Option<DriveId> {
-        let writes = |drive: &Drive| drive.session.as_ref().is_some_and(|s| s.pool == pool.name);
-        let in_session = self.drives.iter().find(|(_, drive)| writes(drive)).map(|(id, _)| *id);
-        let new = || self.drive_for(self.choose(pool, None)?.tag());
+    pub(super) fn drive_to_copy_to(&self, pool: &Pool, apart: &Apart) -> Option<DriveId> {
+        let writes = |(id, drive): &(&DriveId, &Drive)| {
+            drive.session.as_ref().is_some_and(|s| s.pool == pool.name)
+                && !self.is_beside(**id, apart)
+        };
+        let in_session = self.drives.iter().find(writes).map(|(id, _)| *id);
+        let new = || self.drive_for(self.choose(pool, apart)?.tag());
         in_session.or_else(new)
+    }
+
+    /// Cartridges in the library that a reading is read from, in this order.
+    pub(super) fn tags_of(&self, reading: &Reading) -> Vec<String> {
+        let mut tags: Vec<String> = Vec::new();
+        for range in &reading.todo {
+            let mut at = range.clone();
+            while at.from < at.to {
+                let best = self.candidates_at(reading, &at).min_by_key(|(rank, _)| *rank);
+                at.from = match best {
+                    Some(((rank, _), run)) => {
+                        if rank != OUTSIDE && !tags.contains(&run.medium) {
+                            tags.push(run.medium.clone());
+                        }
+                        reading.good_to(run, &at)
+                    }
+                    None => self.next_start(reading, &at),
+                };
+            }
+        }
+        tags
     }
 
     /// Runs that have the first byte of a range, each with how good it is: the least is the best.
@@ -282,7 +355,7 @@ impl Step<'_> {
         if !self.state.readings.contains_key(&job.id) {
             match &job.work {
                 Work::Verify { of } => {
-                    let reading = self.verify_plan(*of);
+                    let reading = self.state.verify_plan(*of);
                     self.state.readings.insert(job.id, reading);
                 }
                 _ => {
@@ -300,21 +373,6 @@ impl Step<'_> {
         }
     }
 
-    /// Every copy of a job, each for itself.
-    fn verify_plan(&self, of: JobId) -> Reading {
-        let kept = self.state.job(of).map_or(&[][..], |job| &job.kept);
-        let range = |run: &Kept| Range { of, from: run.from, to: run.to, copy: Some(run.copy) };
-        Reading::of(kept.iter().map(range))
-    }
-
-    /// What is left for a copy to read.
-    fn copy_plan(&self, id: JobId) -> Reading {
-        let Some(job) = self.state.job(id) else { return Reading::default() };
-        let Work::Copy { of, .. } = job.work else { return Reading::default() };
-        let to = self.state.job(of).map_or(0, |of| of.recorded);
-        Reading::of([Range { of, from: job.recorded, to, copy: None }])
-    }
-
     /// The drive a copy would be read in, if it can have it now; not the one it would be written in.
     pub(super) fn drive_to_copy_from(
         &mut self,
@@ -322,7 +380,7 @@ impl Step<'_> {
         to: Option<DriveId>,
         needs: &mut Needs,
     ) -> Option<DriveId> {
-        let reading = self.copy_plan(job.id);
+        let reading = self.state.copy_plan(job.id);
         match self.state.next_of(&reading) {
             Next::Read(tag, _) if self.state.is_at_hand(&tag, None) => {
                 // What lies in a drive is read there, whatever else that drive would be good for.
@@ -401,6 +459,7 @@ impl Step<'_> {
             return true;
         }
         if !self.state.is_at_hand(tag, None) {
+            self.step_aside(id, tag);
             return false;
         }
         let Some(drive) = self.state.drive_for(tag) else { return false };
@@ -417,6 +476,22 @@ impl Step<'_> {
             }
         }
         true
+    }
+
+    /// What a copy reads next may lie where a session writes, and that may wait for this copy's own. So the copy
+    /// leaves its session as soon as all that it has read is recorded, and goes on at its turn.
+    fn step_aside(&mut self, id: JobId, tag: &str) {
+        let Some(job) = self.state.job(id) else { return };
+        let writes = |drive: &Drive| drive.session.as_ref().is_some_and(|s| s.tag == tag);
+        let is_written = self.state.drives.values().any(writes);
+        let next = self.state.readings.get(&id).and_then(|reading| reading.todo.front());
+        let is_recorded = next.is_some_and(|next| next.from == job.recorded);
+        let is_copy = matches!(job.work, Work::Copy { .. }) && job.state == JobState::Running;
+        if is_copy && is_written && is_recorded {
+            let why = format!("{tag} is being written");
+            self.left(id, &why);
+            self.change_job(id, |job| job.state = JobState::Queued);
+        }
     }
 
     fn is_being_fetched(&self, tag: &str) -> bool {

@@ -225,6 +225,7 @@ impl State {
     }
 }
 
-fn place(job: &Job) -> Place {
+/// The place of a job in the queue.
+pub(super) fn place(job: &Job) -> Place {
     (Reverse(job.priority), job.id)
 }

@@ -261,6 +261,7 @@ impl World {
         }
         self.nothing_promised_is_lost()?;
         self.nothing_is_ahead_of_its_tape()?;
+        self.copies_lie_apart()?;
         self.everything_is_in_one_place()
     }
 
@@ -317,6 +318,19 @@ impl World {
                     "I4: {}: valid to {}, {}",
                     tape.tag, medium.valid_to, tape.end
                 ));
+            }
+        }
+        Ok(())
+    }
+
+    /// I9.
+    fn copies_lie_apart(&self) -> Result<(), String> {
+        for job in self.committed.jobs.values() {
+            let mut copy_on: BTreeMap<&str, u8> = BTreeMap::new();
+            for run in job.kept.iter().filter(|_| matches!(job.work, Work::Backup { .. })) {
+                if *copy_on.entry(&run.medium).or_insert(run.copy) != run.copy {
+                    return Err(format!("I9: job {}: two copies on {}", job.id, run.medium));
+                }
             }
         }
         Ok(())

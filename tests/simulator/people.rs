@@ -201,7 +201,7 @@ impl World {
         match need {
             Need::Clock => self.clock_off_s = 0,
             Need::Library | Need::Drive => {}
-            Need::Slot => self.make_room(),
+            Need::Slot => _ = self.make_room(),
             Need::Medium(_) if is_wrong => self.bring_new(Kind::Foreign),
             Need::Medium(_) => self.bring_new(Kind::Blank),
             Need::Cleaning => self.bring_new(Kind::Cleaning),
@@ -216,21 +216,17 @@ impl World {
             !matches!(at, Element::Drive(_)) && self.carts.iter().all(|cart| cart.at != Some(**at))
         };
         let at = self.elements.iter().rev().find(is_free).copied();
-        if at.is_none() {
-            self.make_room();
-        }
-        at
+        at.or_else(|| self.make_room())
     }
 
     /// Takes out what they are told nobody will miss; else what they think themselves.
-    fn make_room(&mut self) {
+    fn make_room(&mut self) -> Option<Element> {
         let told = self.state.spare().and_then(|(_, at)| in_element(&self.carts, at));
         let useless = |cart: &Cart| {
             matches!(cart.at, Some(Element::Slot(_))) && !matches!(cart.kind, Kind::Ours(_))
         };
-        if let Some(cart) = told.or_else(|| self.carts.iter().position(useless)) {
-            self.carts[cart].at = None;
-        }
+        let cart = told.or_else(|| self.carts.iter().position(useless))?;
+        self.carts[cart].at.take()
     }
 
     pub fn bring_new(&mut self, kind: Kind) {

@@ -19,13 +19,32 @@ const BEGIN_S: i64 = 1_700_000_000;
 const STORM_S: i64 = 36 * 3600;
 const CALM_S: i64 = 72 * 3600;
 
-/// What a run came to.
+/// What a run, or many, came to.
+#[derive(Debug, Default)]
 pub struct End {
     pub events: u64,
     pub power_cuts: u64,
     pub done: u64,
     pub restored: u64,
     pub relabelled: u64,
+}
+
+impl End {
+    pub fn add(&mut self, other: &End) {
+        self.events += other.events;
+        self.power_cuts += other.power_cuts;
+        self.done += other.done;
+        self.restored += other.restored;
+        self.relabelled += other.relabelled;
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let End { events, power_cuts, done, restored, relabelled } = self;
+        write!(f, "{events} events, {power_cuts} power cuts, {done} jobs done, ")?;
+        write!(f, "{restored} restores, {relabelled} relabelled")
+    }
 }
 
 pub fn run(seed: u64) -> Result<End, String> {
@@ -190,9 +209,10 @@ impl World {
             Event::Client { job, side: ClientSide::Came { .. } } => {
                 self.clients.entry(*job).and_modify(|client| client.is_here = true);
             }
-            // Told late or twice of a drive that is well: it will be told that, too.
+            // Told late or twice of a drive that is well: what it did is cut, and that it is well will be told.
             Event::Drive { drive, said: Said::Lost(_), .. } if !self.drives[drive].is_lost => {
                 self.after(300, Todo::Back(*drive));
+                self.cut_drive(*drive);
             }
             _ => {}
         }
@@ -305,14 +325,15 @@ impl World {
         if self.drives[&id].is_lost {
             return;
         }
-        self.drives.entry(id).and_modify(|drive| {
-            drive.is_lost = true;
-            drive.busy = None;
-            drive.session = None;
-        });
+        self.cut_drive(id);
+        self.drives.entry(id).and_modify(|drive| drive.is_lost = true);
         self.drive_says(id, ErrandId(0), Said::Lost("no answer".into()));
         let delay_s = self.dice.seconds(600, 40_000);
         self.after(delay_s, Todo::Back(id));
+    }
+
+    fn cut_drive(&mut self, id: DriveId) {
+        self.drives.entry(id).and_modify(|drive| (drive.busy, drive.session) = (None, None));
     }
 
     fn back(&mut self, id: DriveId) {
