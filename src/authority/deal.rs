@@ -11,6 +11,7 @@ use super::drives::{Doing, Is, Task};
 use super::event::{DriveId, Element};
 use super::media::{Apart, Mounting, Purpose};
 use super::people::{Need, Needs};
+use super::room::When;
 use super::state::Inventory;
 use super::step::Step;
 use crate::catalogue::record::{Job, JobId, JobState, MediumState, Pool, Work};
@@ -45,7 +46,7 @@ impl Step<'_> {
         if self.state.drives.is_empty() {
             return;
         }
-        let mut needs = Needs::new();
+        let mut needs = Needs::default();
         self.wake();
         self.look_around(&mut needs);
         self.move_next();
@@ -101,15 +102,15 @@ impl Step<'_> {
                 self.note_mounting(Some(Mounting::NoSlot), needs);
             }
             Some(Element::Drive(other)) if other != id => _ = self.unload(other),
-            _ => self.need_medium(pool, needs),
+            _ => self.need_medium(pool, When::NOW, needs),
         }
     }
 
-    fn need_medium(&self, pool: &Pool, needs: &mut Needs) {
+    fn need_medium(&self, pool: &Pool, when: When, needs: &mut Needs) {
         let rests = |tag: &str| self.state.resting.contains_key(tag);
         let waits = self.state.forecast(pool).into_iter().any(|(tag, _)| rests(&tag));
         if self.is_library_steady() && !waits {
-            needs.insert(Need::Medium(pool.name.clone()), String::new());
+            needs.add(Need::Medium(pool.name.clone()), String::new(), when);
         }
     }
 
@@ -160,7 +161,7 @@ impl Step<'_> {
             return Turn::Served;
         }
         match &job.work {
-            Work::Backup { pool, .. } => self.begin_backup(job.id, pool, loads, needs),
+            Work::Backup { pool, .. } => self.begin_backup(job, pool, loads, needs),
             Work::Restore { .. } | Work::Verify { .. } => self.begin_reading(job, needs),
             Work::Copy { pool, .. } => self.begin_copy(job, pool, loads, needs),
             Work::Identify { tag } => self.begin_identify(job.id, tag, needs),
@@ -186,24 +187,24 @@ impl Step<'_> {
 
     fn begin_backup(
         &mut self,
-        id: JobId,
+        job: &Job,
         pool: &str,
         loads: &mut Loads,
         needs: &mut Needs,
     ) -> Turn {
         let Some(pool) = self.state.records.pools.get(pool).cloned() else {
-            self.over(id, JobState::Failed(format!("there is no pool {pool}")));
+            self.over(job.id, JobState::Failed(format!("there is no pool {pool}")));
             return Turn::Served;
         };
         match self.place_to_write(&pool, &Apart::default(), loads, needs) {
             Place::Join(drive) => {
-                self.join(drive, id);
+                self.join(drive, job.id);
                 Turn::Served
             }
             Place::Soon => Turn::Served,
             Place::NoDrive => Turn::Waits,
             Place::NoMedium => {
-                self.need_medium(&pool, needs);
+                self.need_medium(&pool, When::next_of(job), needs);
                 Turn::Served
             }
         }
@@ -291,7 +292,7 @@ impl Step<'_> {
                 self.join(to, job.id);
                 self.read_next(job.id, needs);
             }
-            Place::NoMedium => self.need_medium(&pool, needs),
+            Place::NoMedium => self.need_medium(&pool, When::next_of(job), needs),
             Place::Soon | Place::NoDrive => {}
         }
         Turn::Served

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::Action;
 use super::event::{Answered, DriveId, Element, RequestId};
 use super::order::Caller;
+use super::room::{Room, When};
 use super::step::Step;
 use crate::catalogue::record::Right;
 
@@ -46,13 +47,29 @@ pub struct Request {
     pub words: String,
 }
 
-/// What is needed now, and why or where.
-pub(super) type Needs = BTreeMap<Need, String>;
+/// What is needed now, with why or where, and how soon.
+#[derive(Debug, Default)]
+pub(super) struct Needs(BTreeMap<Need, (String, When)>);
+
+impl Needs {
+    /// Something is needed at once.
+    pub fn insert(&mut self, need: Need, why: String) {
+        self.add(need, why, When::NOW);
+    }
+
+    /// Something is needed, but not before other things.
+    pub fn add(&mut self, need: Need, why: String, when: When) {
+        let known = self.0.entry(need).or_insert((why, when));
+        known.1 = known.1.min(when);
+    }
+}
 
 impl Step<'_> {
     /// Asks for what is new, withdraws what is gone. Where not everything was looked at (an inventory is being
-    /// taken, a job in front waits for a drive) nothing is withdrawn: nobody likes requests that flicker.
-    pub(super) fn ask(&mut self, mut needs: Needs, is_all: bool) {
+    /// taken, a job in front waits for a drive) nothing is withdrawn: nobody likes requests that flicker. What
+    /// would have to lie in the place of something that is needed sooner is not asked for yet.
+    pub(super) fn ask(&mut self, needs: Needs, is_all: bool) {
+        let mut needs = needs.0;
         needs.retain(|need, _| !self.state.denied.contains_key(need));
         let gone = |need: &&Need| is_all && !needs.contains_key(*need);
         let gone: Vec<Need> = self.state.requests.keys().filter(gone).cloned().collect();
@@ -61,14 +78,18 @@ impl Step<'_> {
                 self.act(Action::Withdraw(request.id));
             }
         }
-        for (need, why) in needs {
-            if !self.state.requests.contains_key(&need) {
-                let words = self.words(&need, &why);
-                self.state.last_request += 1;
-                let id = RequestId(self.state.last_request);
-                self.act(Action::Ask { request: id, words: words.clone() });
-                self.state.requests.insert(need, Request { id, words });
+        for (need, (why, when)) in needs {
+            if self.state.requests.contains_key(&need) {
+                continue;
             }
+            if need.wants_room() && !self.state.room().is_for(when) {
+                continue;
+            }
+            let words = self.words(&need, &why);
+            self.state.last_request += 1;
+            let id = RequestId(self.state.last_request);
+            self.act(Action::Ask { request: id, words: words.clone() });
+            self.state.requests.insert(need, Request { id, words });
         }
     }
 
@@ -162,26 +183,16 @@ impl Step<'_> {
     }
 
     fn where_to(&self) -> String {
-        let is_free = |at: &&Element| {
-            matches!(at, Element::MailSlot(_)) && self.state.elements[*at].is_none()
-        };
-        let mail_slot = self.state.elements.keys().find(is_free);
-        let by_hand = self.state.drives.iter().find(|(_, d)| !d.has_changer && d.is_used);
-        if let Some(at) = mail_slot {
-            return format!("into {at}");
-        }
-        if let Some((id, _)) = by_hand {
-            return format!("into {id}");
-        }
-        match self.state.spare().filter(|_| self.state.free_slots() == 0) {
-            Some((tag, at)) => format!("into {at} in place of {tag}"),
-            None => "into a free slot".into(),
+        match self.state.room() {
+            Room::Free(at) => format!("into {at}"),
+            Room::InPlaceOf(_, what, at) => format!("into {at} in place of {what}"),
+            Room::Somewhere => "into a free slot".into(),
         }
     }
 
     fn make_room(&self) -> String {
-        let what = match self.state.spare() {
-            Some((tag, at)) => format!("take {tag} out of {at}"),
+        let what = match self.state.spare(|at| matches!(at, Element::Slot(_))) {
+            Some((_, what, at)) => format!("take {what} out of {at}"),
             None => "take a cartridge out of a slot".into(),
         };
         format!("{what}: no slot is free")
@@ -189,6 +200,11 @@ impl Step<'_> {
 }
 
 impl Need {
+    /// Whether it is something that must lie somewhere.
+    fn wants_room(&self) -> bool {
+        matches!(self, Need::Medium(_) | Need::Bring(_) | Need::Cleaning)
+    }
+
     /// What it is, for the trail.
     fn name(&self) -> String {
         match self {

@@ -13,6 +13,7 @@ use super::drives::{Doing, Drive, Is, Task};
 use super::event::{DriveId, Element, Stop, Wanted};
 use super::media::{Apart, Mounting, Purpose};
 use super::people::{Need, Needs};
+use super::room::When;
 use super::state::{Inventory, State};
 use super::step::Step;
 use super::{Action, Errand};
@@ -411,7 +412,8 @@ impl Step<'_> {
 
     fn need_tag(&mut self, tag: &str, job: JobId, needs: &mut Needs) {
         if self.is_library_steady() && !self.state.strangers.contains_key(tag) {
-            needs.insert(Need::Bring(tag.to_owned()), format!("job {job} waits for it"));
+            let when = self.state.job(job).map_or(When::NOW, When::next_of);
+            needs.add(Need::Bring(tag.to_owned()), format!("job {job} waits for it"), when);
         }
     }
 

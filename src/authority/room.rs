@@ -1,7 +1,9 @@
-//! What may be taken out of a library that is full.
+//! Where there is room in the library, and what may be taken out of it when it is full.
 //!
-//! Owns one rule: what nobody needs goes first, and of what is needed that which is needed last. So what a job in
-//! front waits for stays, and people who do as they are told get ahead, however few slots there are.
+//! Owns one rule: what nobody needs goes first, and of what is needed that which is needed last. Nothing is brought
+//! in the place of what is needed sooner, and the last free slot is the robot's, which could not change a medium
+//! without. So people who do as they are told get ahead, however few slots there are, and nobody is sent in a
+//! circle.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -10,25 +12,82 @@ use super::event::Element;
 use super::people::Need;
 use super::reading::Reading;
 use super::state::{Cartridge, Place, State, place};
-use crate::catalogue::record::{Job, JobState, MediumState, Work};
+use crate::catalogue::record::{Job, JobId, JobState, MediumState, Work};
 
-/// When a cartridge is needed: what runs comes first, then the place in the queue, then the order in which the
-/// job needs it.
-type When = (bool, Place, usize);
+/// When something is needed. The next cartridge of each job is needed before all that comes later; then what runs
+/// comes first, and the others have their places in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct When {
+    /// How many others the job needs before it.
+    after: usize,
+    waits: bool,
+    place: Place,
+}
+
+impl When {
+    /// Before everything else.
+    pub const NOW: When = When { after: 0, waits: false, place: (Reverse(i32::MAX), JobId(0)) };
+
+    /// When a job needs its next.
+    pub fn next_of(job: &Job) -> When {
+        When { after: 0, waits: job.state != JobState::Running, place: place(job) }
+    }
+}
+
+/// Where something that is brought can lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Room {
+    /// Here.
+    Free(Element),
+    /// In the place of something: when that is needed, what it is, and where.
+    InPlaceOf(Option<When>, String, Element),
+    /// Wherever people find a place.
+    Somewhere,
+}
+
+impl Room {
+    /// Whether there is room for something that is needed then.
+    pub fn is_for(&self, when: When) -> bool {
+        match self {
+            Room::InPlaceOf(Some(other), ..) => when < *other,
+            _ => true,
+        }
+    }
+}
 
 impl State {
-    /// What should be taken out of a slot when there must be room, and where it is.
-    pub fn spare(&self) -> Option<(String, Element)> {
+    /// Where something can be put now.
+    pub(super) fn room(&self) -> Room {
+        let mut free = self.elements.iter().filter(|(_, content)| content.is_none());
+        let mail_slot = free.find(|(at, _)| matches!(at, Element::MailSlot(_)));
+        if let Some((at, _)) = mail_slot {
+            return Room::Free(*at);
+        }
+        if let Some((id, _)) = self.drives.iter().find(|(_, d)| !d.has_changer && d.is_used) {
+            return Room::Free(Element::Drive(*id));
+        }
+        match self.spare(|_| true).filter(|_| self.free_slots() < 2) {
+            Some((when, what, at)) => Room::InPlaceOf(when, what, at),
+            None => Room::Somewhere,
+        }
+    }
+
+    /// What should be taken out first, when it is needed, and where it is.
+    pub(super) fn spare(&self, from: impl Fn(Element) -> bool) -> Option<(Option<When>, String, Element)> {
         let needed = self.needed();
-        let slots = self.elements.iter().filter(|(at, _)| matches!(at, Element::Slot(_)));
-        let full = slots.filter_map(|(at, content)| Some((content.as_ref()?, *at)));
+        let is_place = |at: Element| {
+            matches!(at, Element::Slot(_) | Element::MailSlot(_)) && from(at)
+        };
+        let places = self.elements.iter().filter(|(at, _)| is_place(**at));
+        let full = places.filter_map(|(at, content)| Some((content.as_ref()?, *at)));
         let ranked = full.filter_map(|(cartridge, at)| {
             let rank = self.use_of(cartridge)?;
             let when = cartridge.tag.as_ref().and_then(|tag| needed.get(tag)).copied();
             Some((when.map(Reverse), rank, cartridge.tag.clone(), at))
         });
-        let (_, _, tag, at) = ranked.min()?;
-        Some((tag.unwrap_or_else(|| "the cartridge without a barcode".into()), at))
+        let (when, _, tag, at) = ranked.min()?;
+        let what = tag.unwrap_or_else(|| "the cartridge without a barcode".into());
+        Some((when.map(|Reverse(when)| when), what, at))
     }
 
     /// Of how much use a cartridge is that no job waits for; none: it stays.
@@ -64,12 +123,12 @@ impl State {
 
     /// Cartridges that jobs need which are not over, with when they need them.
     fn needed(&self) -> BTreeMap<String, When> {
-        let mut needed = BTreeMap::new();
+        let mut needed: BTreeMap<String, When> = BTreeMap::new();
         for job in self.open.iter().filter_map(|id| self.job(*id)) {
-            let waits = job.state != JobState::Running;
-            for (n, tag) in self.needed_by(job).into_iter().enumerate() {
-                let when = (waits, place(job), n);
-                needed.entry(tag).and_modify(|first: &mut When| *first = when.min(*first)).or_insert(when);
+            for (after, tag) in self.needed_by(job).into_iter().enumerate() {
+                let when = When { after, ..When::next_of(job) };
+                let first = needed.entry(tag).or_insert(when);
+                *first = when.min(*first);
             }
         }
         needed

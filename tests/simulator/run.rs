@@ -126,9 +126,9 @@ fn world(seed: u64) -> World {
     };
     let blanks = world.dice.within(2, 7);
     for _ in 0..blanks {
-        world.bring_new(Kind::Blank);
+        world.bring_new(Kind::Blank, "");
     }
-    world.bring_new(Kind::Cleaning);
+    world.bring_new(Kind::Cleaning, "");
     world.state = State::new(world.all_records(), settings);
     world
 }
