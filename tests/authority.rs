@@ -307,7 +307,8 @@ fn somebody_else_under_our_barcode_is_not_touched() {
         scene.says(Said::Mounted(stranger));
         assert!(scene.is_asked("find the right one"));
         assert_eq!(scene.medium("OPEN").state, MediumState::Appendable, "ours is not lost");
-        assert!(matches!(scene.sent(), Some(Errand::Mount { .. })), "{:?}", scene.sent());
+        let is_put_away = matches!(scene.sent(), Some(Errand::Unload { to: Some(_) }));
+        assert!(is_put_away, "who looks for the right one gets at it: {:?}", scene.sent());
     }
 }
 

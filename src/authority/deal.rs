@@ -57,6 +57,7 @@ impl Step<'_> {
         self.read_on(&mut needs);
         let is_all = self.begin_jobs(&mut needs);
         self.end_sessions();
+        self.put_away_strangers(&mut needs);
         self.look_at_cartridges(&mut needs);
         self.standing_needs(&mut needs);
         self.ask(needs, is_all && self.state.inventory == Inventory::Fresh);
@@ -356,6 +357,20 @@ impl Step<'_> {
             let at = self.state.place_of(&m.tag)?;
             matches!(at, Element::Slot(_) | Element::MailSlot(_)).then(|| (m.tag.clone(), at))
         })
+    }
+
+    /// Whoever looks for the right one must get at the wrong one.
+    fn put_away_strangers(&mut self, needs: &mut Needs) {
+        let is_it = |drive: &super::drives::Drive| {
+            drive.is_idle() && drive.tag().is_some_and(|tag| self.state.strangers.contains_key(tag))
+        };
+        let drives = self.state.drives.iter().filter(|(_, drive)| is_it(drive));
+        let drives: Vec<DriveId> = drives.map(|(id, _)| *id).collect();
+        for id in drives {
+            if !self.unload(id) && self.is_library_steady() {
+                self.note_mounting(Some(Mounting::NoSlot), needs);
+            }
+        }
     }
 
     /// With nothing better to do, drives look at cartridges that something may have happened to, and at those

@@ -45,6 +45,8 @@ pub struct Request {
     pub id: RequestId,
     /// What the person should do.
     pub words: String,
+    /// The place in the library that they were told, which nobody else is told meanwhile.
+    pub place: Option<Element>,
 }
 
 /// What is needed now, with why or where, and how soon.
@@ -85,11 +87,12 @@ impl Step<'_> {
             if need.wants_room() && !self.state.room().is_for(when) {
                 continue;
             }
-            let words = self.words(&need, &why);
+            let place = self.place_for(&need);
+            let words = self.words(&need, &why, &place);
             self.state.last_request += 1;
             let id = RequestId(self.state.last_request);
             self.act(Action::Ask { request: id, words: words.clone() });
-            self.state.requests.insert(need, Request { id, words });
+            self.state.requests.insert(need, Request { id, words, place: place.at() });
         }
     }
 
@@ -164,38 +167,29 @@ impl Step<'_> {
     }
 
     /// What a person should do.
-    fn words(&self, need: &Need, why: &str) -> String {
+    fn words(&self, need: &Need, why: &str, place: &Room) -> String {
         match need {
             Need::Clock => "the clock jumped: is it right? Until then nothing expires".into(),
             Need::Library => format!("see to the library: {why}"),
-            Need::Slot => self.make_room(),
+            Need::Slot => format!("{place}: no slot is free"),
             Need::Medium(pool) => {
-                format!("put a cartridge that {pool} can be written on {}", self.where_to())
+                format!("put a cartridge that {pool} can be written on {place}")
             }
-            Need::Bring(tag) => format!("put {tag} {}: {why}", self.where_to()),
+            Need::Bring(tag) => format!("put {tag} {place}: {why}"),
             Need::Stranger(tag) => {
                 format!("the cartridge with the barcode {tag} is {why}: find the right one")
             }
             Need::TakeOut(tag) => format!("take {tag} out of {why}"),
-            Need::Cleaning => format!("put a cleaning cartridge {}: {why}", self.where_to()),
+            Need::Cleaning => format!("put a cleaning cartridge {place}: {why}"),
             Need::Drive => "a copy from one cartridge to another needs two drives".into(),
         }
     }
 
-    fn where_to(&self) -> String {
-        match self.state.room() {
-            Room::Free(at) => format!("into {at}"),
-            Room::InPlaceOf(_, what, at) => format!("into {at} in place of {what}"),
-            Room::Somewhere => "into a free slot".into(),
+    fn place_for(&self, need: &Need) -> Room {
+        match need {
+            Need::Slot => self.state.to_take_out(),
+            _ => self.state.room(),
         }
-    }
-
-    fn make_room(&self) -> String {
-        let what = match self.state.spare(|at| matches!(at, Element::Slot(_))) {
-            Some((_, what, at)) => format!("take {what} out of {at}"),
-            None => "take a cartridge out of a slot".into(),
-        };
-        format!("{what}: no slot is free")
     }
 }
 

@@ -6,9 +6,11 @@
 //! circle.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use super::event::Element;
+use super::drives::Drive;
+use super::event::{DriveId, Element};
 use super::people::Need;
 use super::reading::Reading;
 use super::state::{Cartridge, Place, State, place};
@@ -43,9 +45,33 @@ pub(super) enum Room {
     InPlaceOf(Option<When>, String, Element),
     /// Wherever people find a place.
     Somewhere,
+    /// Where something must be taken out: what it is, and where.
+    OutOf(String, Element),
+    /// The same, where nothing is better than anything else.
+    OutOfAny,
+}
+
+impl fmt::Display for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Room::Free(at) => write!(f, "into {at}"),
+            Room::InPlaceOf(_, what, at) => write!(f, "into {at} in place of {what}"),
+            Room::Somewhere => f.write_str("into a free slot"),
+            Room::OutOf(what, at) => write!(f, "take {what} out of {at}"),
+            Room::OutOfAny => f.write_str("take a cartridge out of a slot"),
+        }
+    }
 }
 
 impl Room {
+    /// The place it names.
+    pub fn at(&self) -> Option<Element> {
+        match self {
+            Room::Free(at) | Room::InPlaceOf(_, _, at) | Room::OutOf(_, at) => Some(*at),
+            Room::Somewhere | Room::OutOfAny => None,
+        }
+    }
+
     /// Whether there is room for something that is needed then.
     pub fn is_for(&self, when: When) -> bool {
         match self {
@@ -58,12 +84,17 @@ impl Room {
 impl State {
     /// Where something can be put now.
     pub(super) fn room(&self) -> Room {
-        let mut free = self.elements.iter().filter(|(_, content)| content.is_none());
-        let mail_slot = free.find(|(at, _)| matches!(at, Element::MailSlot(_)));
-        if let Some((at, _)) = mail_slot {
+        let told = self.told();
+        let is_free = |(at, content): &(&Element, &Option<Cartridge>)| {
+            matches!(at, Element::MailSlot(_)) && content.is_none() && !told.contains(at)
+        };
+        if let Some((at, _)) = self.elements.iter().find(is_free) {
             return Room::Free(*at);
         }
-        if let Some((id, _)) = self.drives.iter().find(|(_, d)| !d.has_changer && d.is_used) {
+        let by_hand = |(id, drive): &(&DriveId, &Drive)| {
+            !drive.has_changer && drive.is_used && !told.contains(&Element::Drive(**id))
+        };
+        if let Some((id, _)) = self.drives.iter().find(by_hand) {
             return Room::Free(Element::Drive(*id));
         }
         match self.spare(|_| true).filter(|_| self.free_slots() < 2) {
@@ -72,13 +103,26 @@ impl State {
         }
     }
 
+    /// What should be taken out when the robot needs a free slot.
+    pub(super) fn to_take_out(&self) -> Room {
+        match self.spare(|at| matches!(at, Element::Slot(_))) {
+            Some((_, what, at)) => Room::OutOf(what, at),
+            None => Room::OutOfAny,
+        }
+    }
+
+    /// Places that people were told.
+    fn told(&self) -> BTreeSet<Element> {
+        self.requests.values().filter_map(|request| request.place).collect()
+    }
+
     /// What should be taken out first, when it is needed, and where it is.
-    pub(super) fn spare(&self, from: impl Fn(Element) -> bool) -> Option<(Option<When>, String, Element)> {
-        let needed = self.needed();
-        let is_place = |at: Element| {
-            matches!(at, Element::Slot(_) | Element::MailSlot(_)) && from(at)
+    fn spare(&self, from: impl Fn(Element) -> bool) -> Option<(Option<When>, String, Element)> {
+        let (needed, told) = (self.needed(), self.told());
+        let is_place = |at: &Element| {
+            matches!(at, Element::Slot(_) | Element::MailSlot(_)) && from(*at) && !told.contains(at)
         };
-        let places = self.elements.iter().filter(|(at, _)| is_place(**at));
+        let places = self.elements.iter().filter(|(at, _)| is_place(at));
         let full = places.filter_map(|(at, content)| Some((content.as_ref()?, *at)));
         let ranked = full.filter_map(|(cartridge, at)| {
             let rank = self.use_of(cartridge)?;
@@ -92,7 +136,7 @@ impl State {
 
     /// Of how much use a cartridge is that no job waits for; none: it stays.
     fn use_of(&self, cartridge: &Cartridge) -> Option<u8> {
-        let Some(tag) = &cartridge.tag else { return Some(if cartridge.is_nobody { 0 } else { 6 }) };
+        let Some(tag) = &cartridge.tag else { return cartridge.is_nobody.then_some(0) };
         let is_asked = self.requests.contains_key(&Need::Bring(tag.clone()));
         if is_asked || self.is_claimed(tag) {
             return None;
@@ -108,8 +152,8 @@ impl State {
             MediumState::Cleaning(_) if self.has_other_cleaning(tag) => 3,
             MediumState::Full => 3,
             MediumState::Appendable => 4,
-            MediumState::Blank | MediumState::Unknown => 6,
-            MediumState::Cleaning(_) => return None,
+            MediumState::Blank => 5,
+            MediumState::Unknown | MediumState::Cleaning(_) => return None,
         })
     }
 
