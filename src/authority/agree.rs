@@ -106,7 +106,7 @@ impl Step<'_> {
             self.adopt(tag, volume);
         }
         if let Some(damage) = &volume.damage
-            && medium.state == MediumState::Appendable
+            && self.state.records.media[tag].state == MediumState::Appendable
         {
             self.change_medium(tag, |m| m.state = MediumState::ReadOnly(damage.clone()));
             self.notify(Grade::Warning, format!("{tag} is only read from now on: {damage}"));
@@ -201,9 +201,8 @@ impl Step<'_> {
         failed_in.push(id);
         let opinions = failed_in.iter().collect::<BTreeSet<_>>().len();
         let attempts = failed_in.len();
-        let usable = self.state.drives.values().filter(|d| d.is_used).count();
-        if opinions < SECOND_OPINIONS.min(usable) && attempts < ATTEMPTS {
-            self.rest(tag);
+        if opinions < SECOND_OPINIONS && attempts < ATTEMPTS {
+            self.rest_long(tag);
             self.state.to_check.insert(tag.clone());
             return Is::Other;
         }

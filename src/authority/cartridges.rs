@@ -157,6 +157,7 @@ impl Step<'_> {
             (m.volume, m.set, m.valid_to, m.bytes, m.expires_s) = (None, None, 0, 0, None);
         });
         self.is_now(id, Is::Blank);
+        self.was_of_use(tag);
         let wishes = self.state.records.wishes.values().filter(|wish| wish.tag == tag);
         let wishes: Vec<u64> = wishes.map(|wish| wish.number).collect();
         for number in wishes {

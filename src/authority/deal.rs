@@ -320,8 +320,12 @@ impl Step<'_> {
         let wanting = self.state.drives.iter().filter(|(_, drive)| drive.wants_cleaning);
         let wanting: Vec<DriveId> = wanting.map(|(id, _)| *id).collect();
         for id in wanting {
-            let Some((tag, from)) = self.cleaning_cartridge() else {
-                if self.is_library_steady() && !self.state.has_other_cleaning("") {
+            let is_by_hand = !self.state.drives[&id].has_changer;
+            if is_by_hand {
+                needs.insert(Need::Cleaning, format!("{id} wants it"));
+            }
+            let Some((tag, from)) = self.cleaning_cartridge().filter(|_| !is_by_hand) else {
+                if self.is_library_steady() && !self.state.has_other_cleaning("") && !is_by_hand {
                     needs.insert(Need::Cleaning, format!("{id} wants it"));
                 }
                 continue;
@@ -421,7 +425,8 @@ impl Step<'_> {
             Element::Drive(id) => {
                 let drive = self.state.drives.get(&id)?;
                 let is_read = drive.medium.as_ref().is_some_and(|m| m.is == Some(Is::Other));
-                (drive.is_free(self.state.now_s()) && !is_read).then_some(id)
+                let is_free = drive.is_free(self.state.now_s()) || drive.waits_for_medium();
+                (is_free && !is_read).then_some(id)
             }
             _ => self.state.drive_for(""),
         }

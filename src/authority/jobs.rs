@@ -12,7 +12,7 @@ use crate::catalogue::record::{Job, JobId, JobState, Record, Seconds, Work};
 use crate::stream::StreamId;
 
 /// Attempts at work that needs no client.
-const ATTEMPTS_MAX: u32 = 5;
+const ATTEMPTS_MAX: u32 = 10;
 /// Users of schedules' jobs are called so.
 pub(super) const SCHEDULE: &str = "schedule ";
 

@@ -299,7 +299,8 @@ impl State {
         by_drive || self.moves.iter().any(|ordered| ordered.to == at)
     }
 
-    /// A drive that can fetch a cartridge now; one in which it could not be read is taken last.
+    /// A drive that can fetch a cartridge now; one in which it could not be read is taken last, before it one that
+    /// failed.
     pub(super) fn drive_for(&self, tag: &str) -> Option<DriveId> {
         self.drive_but(tag, None)
     }
@@ -313,10 +314,11 @@ impl State {
         }
         let failed = self.unreadable_in.get(tag);
         let free = self.drives.iter().filter(|(id, drive)| can(id, drive) && drive.has_changer);
-        let rank = |id: &DriveId, is_full: bool| {
-            (failed.is_some_and(|drives| drives.contains(id)), is_full, *id)
+        let rank = |id: &DriveId, drive: &Drive| {
+            let has_failed = failed.is_some_and(|drives| drives.contains(id));
+            (has_failed, drive.failures, drive.medium.is_some(), *id)
         };
-        free.map(|(id, drive)| rank(id, drive.medium.is_some())).min().map(|(_, _, id)| id)
+        free.map(|(id, drive)| rank(id, drive)).min().map(|(.., id)| id)
     }
 }
 
@@ -396,7 +398,7 @@ impl Step<'_> {
             }
             // It is not what it was thought to be: it is looked at again, later.
             (_, Some(_)) => {
-                self.rest(tag);
+                self.rest_long(tag);
                 self.unread(tag);
             }
             (_, None) => {
@@ -415,7 +417,7 @@ impl Step<'_> {
         let Some(medium) = self.state.records.media.get(tag).cloned() else { return };
         let may = medium.state == MediumState::Blank || self.state.is_expired(&medium);
         if !may || medium.write_protected {
-            return self.rest(tag);
+            return self.rest_long(tag);
         }
         self.free(tag, "expired");
         // What was freed may have been the last of that very set.

@@ -16,6 +16,7 @@ pub mod clock;
 mod deal;
 pub mod drives;
 pub mod event;
+mod hand;
 mod jobs;
 mod library;
 pub mod media;

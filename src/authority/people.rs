@@ -84,14 +84,15 @@ impl Step<'_> {
             if self.state.requests.contains_key(&need) {
                 continue;
             }
-            if need.wants_room() && !self.state.room().is_for(when) {
+            let place = self.place_for(&need, when);
+            if need.wants_room() && !place.is_for(when) {
                 continue;
             }
-            let place = self.place_for(&need);
             let words = self.words(&need, &why, &place);
             self.state.last_request += 1;
             let id = RequestId(self.state.last_request);
             self.act(Action::Ask { request: id, words: words.clone() });
+            self.clear_for_hand(place.at().filter(|_| need.wants_room()));
             self.state.requests.insert(need, Request { id, words, place: place.at() });
         }
     }
@@ -120,6 +121,7 @@ impl Step<'_> {
                 self.state.to_check.insert(tag.clone());
                 self.unread(tag);
             }
+            Need::Medium(_) | Need::Bring(_) | Need::Cleaning => self.look_by_hand(),
             _ => {}
         }
         self.want_inventory();
@@ -185,10 +187,11 @@ impl Step<'_> {
         }
     }
 
-    fn place_for(&self, need: &Need) -> Room {
+    fn place_for(&self, need: &Need, when: When) -> Room {
         match need {
             Need::Slot => self.state.to_take_out(),
-            _ => self.state.room(),
+            _ if need.wants_room() => self.state.room(when),
+            _ => Room::Nowhere,
         }
     }
 }

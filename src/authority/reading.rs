@@ -531,9 +531,12 @@ impl Step<'_> {
             self.state.drives.get(&drive).and_then(|d| d.tag()).unwrap_or_default().to_owned();
         let Some(reading) = self.state.readings.get_mut(&id) else { return };
         let Some(pieces) = reading.under_way.take() else { return };
+        self.was_of_use(&tag);
         match stop {
             None => {
-                reading.has_read_all(&pieces);
+                if let Some(reading) = self.state.readings.get_mut(&id) {
+                    reading.has_read_all(&pieces);
+                }
                 let now_s = self.state.now_s();
                 self.change_medium(&tag, |m| m.verified_s = Some(now_s));
             }

@@ -45,6 +45,8 @@ pub(super) enum Room {
     InPlaceOf(Option<When>, String, Element),
     /// Wherever people find a place.
     Somewhere,
+    /// Not now.
+    Nowhere,
     /// Where something must be taken out: what it is, and where.
     OutOf(String, Element),
     /// The same, where nothing is better than anything else.
@@ -57,6 +59,7 @@ impl fmt::Display for Room {
             Room::Free(at) => write!(f, "into {at}"),
             Room::InPlaceOf(_, what, at) => write!(f, "into {at} in place of {what}"),
             Room::Somewhere => f.write_str("into a free slot"),
+            Room::Nowhere => f.write_str("nowhere now"),
             Room::OutOf(what, at) => write!(f, "take {what} out of {at}"),
             Room::OutOfAny => f.write_str("take a cartridge out of a slot"),
         }
@@ -68,7 +71,7 @@ impl Room {
     pub fn at(&self) -> Option<Element> {
         match self {
             Room::Free(at) | Room::InPlaceOf(_, _, at) | Room::OutOf(_, at) => Some(*at),
-            Room::Somewhere | Room::OutOfAny => None,
+            Room::Somewhere | Room::Nowhere | Room::OutOfAny => None,
         }
     }
 
@@ -76,14 +79,16 @@ impl Room {
     pub fn is_for(&self, when: When) -> bool {
         match self {
             Room::InPlaceOf(Some(other), ..) => when < *other,
+            Room::Nowhere => false,
             _ => true,
         }
     }
 }
 
 impl State {
-    /// Where something can be put now.
-    pub(super) fn room(&self) -> Room {
+    /// Where something can be put now that is needed then. A drive that people serve takes what its session waits
+    /// for before anything else.
+    pub(super) fn room(&self, when: When) -> Room {
         let told = self.told();
         let is_free = |(at, content): &(&Element, &Option<Cartridge>)| {
             matches!(at, Element::MailSlot(_)) && content.is_none() && !told.contains(at)
@@ -91,11 +96,18 @@ impl State {
         if let Some((at, _)) = self.elements.iter().find(is_free) {
             return Room::Free(*at);
         }
+        let takes = |drive: &Drive| match when == When::NOW && drive.waits_for_medium() {
+            true => true,
+            false => drive.is_idle() && drive.is_used,
+        };
         let by_hand = |(id, drive): &(&DriveId, &Drive)| {
-            !drive.has_changer && drive.is_used && !told.contains(&Element::Drive(**id))
+            !drive.has_changer && takes(drive) && !told.contains(&Element::Drive(**id))
         };
         if let Some((id, _)) = self.drives.iter().find(by_hand) {
             return Room::Free(Element::Drive(*id));
+        }
+        if self.drives.values().all(|drive| !drive.has_changer) {
+            return Room::Nowhere;
         }
         match self.spare(|_| true).filter(|_| self.free_slots() < 2) {
             Some((when, what, at)) => Room::InPlaceOf(when, what, at),

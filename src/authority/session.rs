@@ -99,6 +99,7 @@ impl Step<'_> {
             );
             return self.act(Action::EndStream { job: said.job, cut: Some(why) });
         }
+        self.was_of_use(&session.tag);
         self.keep(said.job, &session.tag, &said.kept, said.to);
         self.change_job(said.job, |job| job.entries = job.entries.max(said.entries));
         self.change_medium(&session.tag, |m| m.valid_to = m.valid_to.max(said.valid_to));

@@ -320,10 +320,11 @@ fn element_behind(words: &str, behind: &str) -> Option<Element> {
     slot.or_else(mail_slot).or_else(|| number("drive ").map(|n| Element::Drive(DriveId(n))))
 }
 
-/// Whether the words begin with what stands on a cartridge.
+/// Whether the words begin with what stands on a cartridge. What cannot be read on it is believed.
 fn is_called(cart: &Cart, words: &str) -> bool {
     let name = words.split([' ', ':']).next().unwrap_or_default();
-    cart.barcode.as_deref() == Some(name) || words.starts_with("the cartridge without a barcode")
+    let is_it = cart.barcode.as_deref() == Some(name);
+    is_it || !cart.can_be_scanned || words.starts_with("the cartridge without a barcode")
 }
 
 pub fn pool(name: &str, retention_s: i64, new_set: NewSet, copy_to: Option<&str>) -> Pool {
