@@ -175,7 +175,11 @@ impl Step<'_> {
             Need::Library => format!("see to the library: {why}"),
             Need::Slot => format!("{place}: no slot is free"),
             Need::Medium(pool) => {
-                format!("put a cartridge that {pool} can be written on {place}")
+                let words = format!("put a cartridge that {pool} can be written on {place}");
+                match self.would_do(pool) {
+                    Some(tag) => format!("{words}; {tag} would do"),
+                    None => words,
+                }
             }
             Need::Bring(tag) => format!("put {tag} {place}: {why}"),
             Need::Stranger(tag) => {
@@ -185,6 +189,15 @@ impl Step<'_> {
             Need::Cleaning => format!("put a cleaning cartridge {place}: {why}"),
             Need::Drive => "a copy from one cartridge to another needs two drives".into(),
         }
+    }
+
+    /// A cartridge outside of the library that a pool would be written on.
+    fn would_do(&self, pool: &str) -> Option<String> {
+        let pool = self.state.records.pools.get(pool)?;
+        let mut next = self.state.forecast(pool).into_iter().map(|(tag, _)| tag);
+        next.find(|tag| {
+            self.state.place_of(tag).is_none() && !self.state.unobtainable.contains(tag)
+        })
     }
 
     fn place_for(&self, need: &Need, when: When) -> Room {

@@ -103,8 +103,9 @@ impl State {
         let by_hand = |(id, drive): &(&DriveId, &Drive)| {
             !drive.has_changer && takes(drive) && !told.contains(&Element::Drive(**id))
         };
-        if let Some((id, _)) = self.drives.iter().find(by_hand) {
-            return Room::Free(Element::Drive(*id));
+        let by_hand: Vec<(&DriveId, &Drive)> = self.drives.iter().filter(by_hand).collect();
+        if let Some(id) = self.least_needed(&by_hand, when) {
+            return Room::Free(Element::Drive(id));
         }
         if self.drives.values().all(|drive| !drive.has_changer) {
             return Room::Nowhere;
@@ -113,6 +114,21 @@ impl State {
             Some((when, what, at)) => Room::InPlaceOf(when, what, at),
             None => Room::Somewhere,
         }
+    }
+
+    /// Of drives that people serve, the one whose cartridge is needed last, and not before `when`.
+    fn least_needed(&self, of: &[(&DriveId, &Drive)], when: When) -> Option<DriveId> {
+        if of.is_empty() {
+            return None;
+        }
+        let needed = self.needed();
+        let ranked = of.iter().filter_map(|(id, drive)| {
+            let tag = drive.tag().filter(|_| drive.is_idle());
+            let other = tag.and_then(|tag| needed.get(tag)).copied();
+            let may = other.is_none_or(|other| when < other);
+            may.then_some((other.map(Reverse), drive.medium.is_some(), **id))
+        });
+        ranked.min().map(|(.., id)| id)
     }
 
     /// What should be taken out when the robot needs a free slot.
@@ -181,7 +197,7 @@ impl State {
     fn needed(&self) -> BTreeMap<String, When> {
         let mut needed: BTreeMap<String, When> = BTreeMap::new();
         for job in self.open.iter().filter_map(|id| self.job(*id)) {
-            for (after, tag) in self.needed_by(job).into_iter().enumerate() {
+            for (after, tag) in self.needed_by(job) {
                 let when = When { after, ..When::next_of(job) };
                 let first = needed.entry(tag).or_insert(when);
                 *first = when.min(*first);
@@ -190,22 +206,22 @@ impl State {
         needed
     }
 
-    /// What a job is written on and read from next, in this order.
-    fn needed_by(&self, job: &Job) -> Vec<String> {
+    /// What a job is written on and read from, each with how many others it needs before.
+    fn needed_by(&self, job: &Job) -> Vec<(usize, String)> {
         let read = |plan: Reading| {
             let reading = self.readings.get(&job.id).filter(|reading| reading.is_planned);
-            self.tags_of(reading.unwrap_or(&plan))
+            self.tags_of(reading.unwrap_or(&plan)).into_iter().enumerate()
         };
+        let written = |pool: &str| self.next_for(job, pool).map(|tag| (0, tag)).into_iter();
         match &job.work {
-            Work::Backup { pool, .. } => self.next_for(job, pool).into_iter().collect(),
+            Work::Backup { pool, .. } => written(pool).collect(),
+            // It needs both at once.
             Work::Copy { pool, .. } => {
-                let mut tags: Vec<String> = self.next_for(job, pool).into_iter().collect();
-                tags.extend(read(self.copy_plan(job.id)));
-                tags
+                written(pool).chain(read(self.copy_plan(job.id))).collect()
             }
-            Work::Restore { of, .. } => read(self.whole_plan(of)),
-            Work::Verify { of } => read(self.verify_plan(*of)),
-            Work::Erase { tag } | Work::Identify { tag } => vec![tag.clone()],
+            Work::Restore { of, .. } => read(self.whole_plan(of)).collect(),
+            Work::Verify { of } => read(self.verify_plan(*of)).collect(),
+            Work::Erase { tag } | Work::Identify { tag } => vec![(0, tag.clone())],
         }
     }
 

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tapioca::authority::Errand;
 use tapioca::authority::action::Piece;
-use tapioca::authority::event::{DriveId, ErrandId, Event, Found, Said, Wanted};
+use tapioca::authority::event::{DriveId, ErrandId, Event, Found, Said, Volume, Wanted};
 use tapioca::authority::records::Records;
 use tapioca::catalogue::record::{Job, JobId, JobState, Kept, MediumState, Work};
 use tapioca::stream::StreamId;
 use uuid::Uuid;
 
-use crate::things::{Cart, Kind, SimDrive, Tape, in_drive};
+use crate::things::{Cart, Damage, Kind, SimDrive, Tape, in_drive};
 use crate::world::{Trouble, World};
 
 /// What was promised, as an onlooker would write it down.
@@ -32,6 +32,8 @@ pub struct Oracle {
     given: BTreeMap<JobId, Vec<(JobId, u64, u64, bool)>>,
     pending: BTreeMap<DriveId, ErrandId>,
     erased: BTreeSet<Uuid>,
+    /// Volumes of which was told that their first files are damaged.
+    damaged_first: BTreeSet<Uuid>,
     wrong: Option<String>,
     pub restored: u64,
     pub relabelled: u64,
@@ -72,6 +74,9 @@ impl Oracle {
             Said::Mounted(found) if is_pending => {
                 self.pending.remove(id);
                 drive.told = true;
+                if let Found::Ours(Volume { damage: Some(_), volume, .. }) = found {
+                    self.damaged_first.insert(*volume);
+                }
                 // Of one that is taken for somebody else, nothing is known.
                 let is_it = |n: &usize| match found {
                     Found::Ours(volume) => carts[*n].barcode.as_ref() == Some(&volume.tag),
@@ -220,6 +225,14 @@ impl Oracle {
             return Err(format!("I2: {what:?} on {:?}", medium.state));
         }
         let Some(tape) = cart.tape() else { return Ok(()) };
+        if cart.worm && !matches!(what, Errand::Begin { .. }) {
+            return Err(format!("I2: {what:?} on a WORM cartridge that holds {}", tape.tag));
+        }
+        if let Errand::Begin { volume, .. } = what
+            && self.damaged_first.contains(volume)
+        {
+            return Err(format!("I2: {what:?}, whose first file is damaged"));
+        }
         if let Errand::Begin { end, volume, .. } = what {
             return match tape.tag == *tag && tape.volume == *volume && *end >= tape.end {
                 true => Ok(()),
@@ -376,6 +389,7 @@ impl World {
             let is_here = |cart: &&Cart| {
                 cart.tape().is_some_and(|tape| {
                     Some(tape.volume) == run.volume
+                        && tape.damage != Some(Damage::Label)
                         && tape.holds(stream, at, at + 1, run)
                         && tape.unreadable(stream, at, at + 1).is_none()
                 })

@@ -43,7 +43,8 @@ fn run_all(seeds: std::ops::Range<u64>) -> BTreeMap<u64, Result<End, String>> {
                     if seed >= seeds.end {
                         break;
                     }
-                    let end = run(seed);
+                    let end = std::panic::catch_unwind(|| run(seed));
+                    let end = end.unwrap_or_else(|_| Err("it panicked".into()));
                     ends.lock().unwrap().insert(seed, end);
                 }
             });

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use tapioca::authority::event::{Answered, DriveId, Element, Event, RequestId};
+use tapioca::authority::event::{
+    Answered, DriveId, Element, ErrandId, Event, RequestId, Said,
+};
 use tapioca::authority::people::Need;
 use tapioca::authority::{Caller, Order};
 use tapioca::catalogue::record::{JobId, JobState, NewSet, Pool, Right, Work};
@@ -203,7 +205,7 @@ impl World {
             Need::Library | Need::Drive => {}
             Need::Slot => self.make_room(words),
             Need::Medium(_) if is_wrong => self.bring_new(Kind::Foreign, words),
-            Need::Medium(_) => self.bring_new(Kind::Blank, words),
+            Need::Medium(_) => self.bring_writable(words),
             Need::Cleaning => self.bring_new(Kind::Cleaning, words),
             Need::Bring(tag) | Need::Stranger(tag) => return !is_wrong && self.bring(tag, words),
             Need::TakeOut(tag) => self.take_out(tag),
@@ -219,6 +221,9 @@ impl World {
     /// any more.
     fn place(&mut self, words: &str) -> Option<Element> {
         let is_place = |at: &&Element| !matches!(at, Element::Drive(_)) && self.is_free(**at);
+        if let Some(Element::Drive(id)) = element_behind(words, "into ") {
+            return self.hand_to(id);
+        }
         let Some(at) = element_behind(words, "into ") else {
             return self.elements.iter().rev().find(is_place).copied();
         };
@@ -230,6 +235,34 @@ impl World {
             self.carts[cart].at = None;
         }
         Some(at)
+    }
+
+    /// Makes place in a drive that people serve. None: it is at work, or there is none.
+    fn hand_to(&mut self, id: DriveId) -> Option<Element> {
+        let drive = self.drives.get_mut(&id).filter(|_| self.by_hand.contains(&id))?;
+        let waits = drive.session.as_ref().is_none_or(|session| session.needs_medium);
+        if drive.busy.is_some() || !waits {
+            return None;
+        }
+        drive.told = false;
+        let at = Element::Drive(id);
+        if let Some(cart) = in_element(&self.carts, at) {
+            self.carts[cart].at = None;
+        }
+        if self.dice.permille(500) {
+            self.say(0, Event::Drive { drive: id, errand: ErrandId(0), said: Said::Changed });
+        }
+        Some(at)
+    }
+
+    /// What would do, or a blank.
+    fn bring_writable(&mut self, words: &str) {
+        let named = words.strip_suffix(" would do").and_then(|words| words.rsplit(' ').next());
+        let is_it = |cart: &Cart| cart.at.is_none() && cart.barcode.as_deref() == named;
+        match self.carts.iter().position(is_it).filter(|_| self.dice.permille(700)) {
+            Some(cart) => self.carts[cart].at = self.place(words),
+            None => self.bring_new(Kind::Blank, words),
+        }
     }
 
     /// Takes out what they are told; else what they think themselves.
@@ -256,8 +289,10 @@ impl World {
         let barcode = Some(format!("{prefix}{:03}", self.last_cart));
         let room = self.dice.within(40, 300);
         let write_protected = self.has(Trouble::Laziness, 100);
+        let worm = matches!(kind, Kind::Blank) && self.has(Trouble::Worm, 300);
+        let at = Some(at);
         let cart =
-            Cart { barcode, can_be_scanned: true, kind, at: Some(at), write_protected, room };
+            Cart { barcode, can_be_scanned: true, kind, at, write_protected, worm, room };
         self.carts.push(cart);
     }
 
@@ -322,7 +357,7 @@ fn element_behind(words: &str, behind: &str) -> Option<Element> {
 
 /// Whether the words begin with what stands on a cartridge. What cannot be read on it is believed.
 fn is_called(cart: &Cart, words: &str) -> bool {
-    let name = words.split([' ', ':']).next().unwrap_or_default();
+    let name = words.split([' ', ':', ';']).next().unwrap_or_default();
     let is_it = cart.barcode.as_deref() == Some(name);
     is_it || !cart.can_be_scanned || words.starts_with("the cartridge without a barcode")
 }

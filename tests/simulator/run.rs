@@ -11,7 +11,7 @@ use tapioca::stream::StreamId;
 use crate::check::Oracle;
 use crate::dice::Dice;
 use crate::people::{caller, pool};
-use crate::things::{Cart, Kind, SimDrive};
+use crate::things::{Cart, Damage, Kind, SimDrive, in_drive};
 use crate::world::{Client, TROUBLES, Todo, Trouble, Waiting, World};
 
 /// When a run begins.
@@ -49,7 +49,8 @@ impl std::fmt::Display for End {
 
 pub fn run(seed: u64) -> Result<End, String> {
     let mut world = world(seed);
-    go(&mut world)
+    let (by_hand, drives) = (world.by_hand.len(), world.drives.len());
+    go(&mut world).map_err(|why| format!("{by_hand} of {drives} drives by hand: {why}"))
 }
 
 pub fn run_with_log(seed: u64) -> (String, Result<End, String>) {
@@ -90,8 +91,11 @@ fn world(seed: u64) -> World {
     let drives = dice.within(1, 4) as u16;
     let slots = dice.within(10, 20) as u16;
     let mut elements: Vec<Element> = (1..=drives).map(|n| Element::Drive(DriveId(n))).collect();
-    elements.extend((1..=slots).map(Element::Slot));
-    elements.extend([Element::MailSlot(101), Element::MailSlot(102)]);
+    let by_hand = by_hand(&mut dice, &troubles, drives);
+    if by_hand.len() < elements.len() {
+        elements.extend((1..=slots).map(Element::Slot));
+        elements.extend([Element::MailSlot(101), Element::MailSlot(102)]);
+    }
     let mut committed = Records::default();
     for record in books(&mut dice) {
         committed.apply(tapioca::catalogue::record::Change::Put(Box::new(record)));
@@ -107,7 +111,8 @@ fn world(seed: u64) -> World {
         carts: Vec::new(),
         elements,
         drives: (1..=drives).map(|n| (DriveId(n), SimDrive::default())).collect(),
-        by_hand: BTreeSet::new(),
+        by_hand,
+        in_use_to_s: 0,
         todo: BTreeMap::new(),
         clients: BTreeMap::new(),
         feeds: BTreeMap::new(),
@@ -131,6 +136,16 @@ fn world(seed: u64) -> World {
     world.bring_new(Kind::Cleaning, "");
     world.state = State::new(world.all_records(), settings);
     world
+}
+
+/// No drive, the last, or all of them.
+fn by_hand(dice: &mut Dice, troubles: &BTreeSet<Trouble>, drives: u16) -> BTreeSet<DriveId> {
+    let from = match (troubles.contains(&Trouble::Hands), dice.permille(500)) {
+        (false, _) => return BTreeSet::new(),
+        (true, true) => 1,
+        (true, false) => drives,
+    };
+    (from..=drives).map(DriveId).collect()
 }
 
 fn books(dice: &mut Dice) -> Vec<Record> {
@@ -310,6 +325,9 @@ impl World {
             Trouble::LostDrives => self.lose_drive(drive),
             Trouble::Attention => self.attention(drive),
             Trouble::Swaps => self.swap(),
+            Trouble::Hands => self.meddle(drive),
+            Trouble::Damage => self.damage_first_file(),
+            Trouble::InUse => self.in_use_to_s = self.now_s + self.dice.seconds(3, 90),
             Trouble::Barcodes => self.scratch(),
             Trouble::Vanishing => self.vanish(),
             Trouble::ClockSteps => self.step_clock(),
@@ -367,10 +385,34 @@ impl World {
         }
     }
 
+    /// Somebody takes a cartridge out of a drive.
+    fn meddle(&mut self, id: DriveId) {
+        let drive = &self.drives[&id];
+        let is_idle = drive.busy.is_none() && drive.session.is_none() && !drive.is_lost;
+        if let Some(cart) = in_drive(&self.carts, id).filter(|_| is_idle)
+            && self.by_hand.contains(&id)
+        {
+            self.carts[cart].at = None;
+            self.attention(id);
+        }
+    }
+
+    fn some_cart(&mut self) -> Option<usize> {
+        let all: Vec<usize> = (0..self.carts.len()).collect();
+        self.dice.pick(&all).copied()
+    }
+
+    fn damage_first_file(&mut self) {
+        let damage = if self.dice.permille(700) { Damage::Kit } else { Damage::Label };
+        if let Some(tape) = self.some_cart().and_then(|n| self.carts[n].tape_mut()) {
+            tape.damage = Some(damage);
+        }
+    }
+
     fn scratch(&mut self) {
-        let count = self.carts.len() as u64;
-        let n = self.dice.within(0, count) as usize;
-        self.carts[n].can_be_scanned = !self.carts[n].can_be_scanned;
+        if let Some(n) = self.some_cart() {
+            self.carts[n].can_be_scanned = !self.carts[n].can_be_scanned;
+        }
     }
 
     fn vanish(&mut self) {

@@ -34,9 +34,13 @@ pub enum Trouble {
     Unreadable,
     DeafLibrary,
     Slowness,
+    InUse,
+    Damage,
+    Worm,
+    Hands,
 }
 
-pub const TROUBLES: [Trouble; 16] = [
+pub const TROUBLES: [Trouble; 20] = [
     Trouble::PowerCuts,
     Trouble::Refusals,
     Trouble::FullEarly,
@@ -53,6 +57,10 @@ pub const TROUBLES: [Trouble; 16] = [
     Trouble::Unreadable,
     Trouble::DeafLibrary,
     Trouble::Slowness,
+    Trouble::InUse,
+    Trouble::Damage,
+    Trouble::Worm,
+    Trouble::Hands,
 ];
 
 /// Something that will happen.
@@ -110,7 +118,10 @@ pub struct World {
     pub carts: Vec<Cart>,
     pub elements: Vec<Element>,
     pub drives: BTreeMap<DriveId, SimDrive>,
+    /// Drives that no robot serves.
     pub by_hand: BTreeSet<DriveId>,
+    /// Until then another process has the devices.
+    pub in_use_to_s: i64,
     pub todo: BTreeMap<(i64, u64), Todo>,
     pub clients: BTreeMap<JobId, Client>,
     /// Of copies: bytes that were read for it and may be written, and whether that is all.
@@ -320,6 +331,9 @@ impl World {
     }
 
     pub fn start(&mut self) -> Result<(), String> {
+        if self.has(Trouble::InUse, 700) {
+            self.in_use_to_s = self.now_s + self.dice.seconds(3, 90);
+        }
         let drives = self
             .drives
             .keys()
@@ -399,6 +413,9 @@ impl World {
 
     fn take_inventory(&mut self) {
         let delay_s = self.dice.seconds(1, 30);
+        if self.now_s < self.in_use_to_s {
+            return self.say(1, Event::LibraryTrouble("it is in use by another process".into()));
+        }
         if self.has(Trouble::DeafLibrary, 200) {
             return self.say(delay_s, Event::LibraryTrouble("it is not ready".into()));
         }
