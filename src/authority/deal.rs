@@ -12,7 +12,7 @@ use super::event::{DriveId, Element};
 use super::media::{Apart, Mounting, Purpose};
 use super::people::{Need, Needs};
 use super::room::When;
-use super::state::Inventory;
+use super::state::{Inventory, State};
 use super::step::Step;
 use crate::catalogue::record::{Job, JobId, JobState, MediumState, Pool, Work};
 
@@ -95,23 +95,34 @@ impl Step<'_> {
 
     /// Nothing is at hand for a session: perhaps something is in a drive that does nothing.
     fn fetch_for(&mut self, id: DriveId, pool: &Pool, needs: &mut Needs) {
+        let by_hand = |id| self.state.drives.get(&id).is_some_and(|drive| !drive.has_changer);
+        if by_hand(id) {
+            return self.need_medium(pool, Err(id), needs);
+        }
         let elsewhere = self.state.choose_new(pool, None, None, &Apart::default());
         let at = elsewhere.and_then(|choice| self.state.place_of(choice.tag()));
         match at {
             // Both it and what is full need a slot.
-            Some(Element::Drive(other)) if other != id && self.state.free_slots() < 2 => {
+            Some(Element::Drive(other))
+                if other != id && !by_hand(other) && self.state.free_slots() < 2 =>
+            {
                 self.note_mounting(Some(Mounting::NoSlot), needs);
             }
             Some(Element::Drive(other)) if other != id => _ = self.unload(other),
-            _ => self.need_medium(pool, When::NOW, needs),
+            _ => self.need_medium(pool, Err(id), needs),
         }
     }
 
-    fn need_medium(&self, pool: &Pool, when: When, needs: &mut Needs) {
+    /// A medium is needed some time, or at once by the session of a drive.
+    fn need_medium(&self, pool: &Pool, when: Result<When, DriveId>, needs: &mut Needs) {
         let rests = |tag: &str| self.state.resting.contains_key(tag);
         let waits = self.state.forecast(pool).into_iter().any(|(tag, _)| rests(&tag));
         if self.is_library_steady() && !waits {
-            needs.add(Need::Medium(pool.name.clone()), String::new(), when);
+            let need = Need::Medium(pool.name.clone());
+            match when {
+                Ok(when) => needs.add(need, String::new(), when),
+                Err(drive) => needs.for_drive(drive, need, String::new()),
+            }
         }
     }
 
@@ -158,7 +169,7 @@ impl Step<'_> {
 
     fn begin_job(&mut self, job: &Job, loads: &mut Loads, needs: &mut Needs) -> Turn {
         // Its last stream has yet to leave the session it was in.
-        if self.is_in_session(job.id).is_some() || !self.may_run(job) {
+        if self.is_in_session(job.id).is_some() || !self.state.may_run(job) {
             return Turn::Served;
         }
         match &job.work {
@@ -168,22 +179,6 @@ impl Step<'_> {
             Work::Identify { tag } => self.begin_identify(job.id, tag, needs),
             Work::Erase { tag } => self.begin_erase(job.id, tag, needs),
         }
-    }
-
-    /// Whether a job's client is here, and its machine may run another.
-    fn may_run(&self, job: &Job) -> bool {
-        let needs_client = matches!(job.work, Work::Backup { .. } | Work::Restore { .. });
-        if !needs_client {
-            return true;
-        }
-        let runs = |id: &&JobId| {
-            let other = self.state.job(**id);
-            other.is_some_and(|o| o.state == JobState::Running && o.machine == job.machine)
-        };
-        let running = self.state.open.iter().filter(runs).count();
-        let machine = self.state.records.machines.get(&job.machine);
-        let most = machine.map_or(0, |machine| machine.jobs_max.max(1) as usize);
-        self.state.clients.contains(&job.id) && running < most
     }
 
     fn begin_backup(
@@ -205,7 +200,7 @@ impl Step<'_> {
             Place::Soon => Turn::Served,
             Place::NoDrive => Turn::Waits,
             Place::NoMedium => {
-                self.need_medium(&pool, When::next_of(job), needs);
+                self.need_medium(&pool, Ok(When::next_of(job)), needs);
                 Turn::Served
             }
         }
@@ -280,7 +275,7 @@ impl Step<'_> {
             self.over(job.id, JobState::Failed(format!("there is no pool {pool}")));
             return Turn::Served;
         };
-        if self.state.drives.values().filter(|drive| drive.is_used).count() < 2 {
+        if !self.state.can_copy() {
             needs.insert(Need::Drive, String::new());
             return Turn::Served;
         }
@@ -293,7 +288,7 @@ impl Step<'_> {
                 self.join(to, job.id);
                 self.read_next(job.id, needs);
             }
-            Place::NoMedium => self.need_medium(&pool, When::next_of(job), needs),
+            Place::NoMedium => self.need_medium(&pool, Ok(When::next_of(job)), needs),
             Place::Soon | Place::NoDrive => {}
         }
         Turn::Served
@@ -322,7 +317,7 @@ impl Step<'_> {
         for id in wanting {
             let is_by_hand = !self.state.drives[&id].has_changer;
             if is_by_hand {
-                needs.insert(Need::Cleaning, format!("{id} wants it"));
+                needs.for_drive(id, Need::Cleaning, format!("{id} wants it"));
             }
             let Some((tag, from)) = self.cleaning_cartridge().filter(|_| !is_by_hand) else {
                 if self.is_library_steady() && !self.state.has_other_cleaning("") && !is_by_hand {
@@ -430,5 +425,30 @@ impl Step<'_> {
             }
             _ => self.state.drive_for(""),
         }
+    }
+}
+
+impl State {
+    /// Whether a job's client is here, and its machine may run another.
+    pub(super) fn may_run(&self, job: &Job) -> bool {
+        let needs_client = matches!(job.work, Work::Backup { .. } | Work::Restore { .. });
+        if !needs_client {
+            return true;
+        }
+        let runs = |id: &&JobId| {
+            let other = self.job(**id);
+            other.is_some_and(|o| o.state == JobState::Running && o.machine == job.machine)
+        };
+        let running = self.open.iter().filter(runs).count();
+        let machine = self.records.machines.get(&job.machine);
+        let most = machine.map_or(0, |machine| machine.jobs_max.max(1) as usize);
+        self.clients.contains(&job.id) && running < most
+    }
+
+    /// Whether there are two drives that can have what a copy reads and what it writes on.
+    pub(super) fn can_copy(&self) -> bool {
+        let used = self.drives.values().filter(|drive| drive.is_used);
+        let (served, by_hand): (Vec<_>, Vec<_>) = used.partition(|drive| drive.has_changer);
+        served.len() >= 2 || by_hand.len() >= 2
     }
 }

@@ -28,6 +28,8 @@ pub struct Drive {
     pub has_changer: bool,
     /// Whether an operator wants it used.
     pub is_used: bool,
+    /// What a person said to have put in.
+    pub(super) expected: Option<String>,
     /// What is in it, as far as is known.
     pub medium: Option<InDrive>,
     /// What it does.
@@ -139,6 +141,7 @@ impl Drive {
         Drive {
             has_changer,
             is_used: true,
+            expected: None,
             medium: None,
             doing: Doing::Nothing,
             session: None,

@@ -29,6 +29,7 @@ impl State {
         let is_free = |tag: &String| match self.records.media.get(tag) {
             Some(medium) => {
                 medium.volume.is_none()
+                    && medium.pool.is_none()
                     && matches!(medium.state, MediumState::Blank | MediumState::Unknown)
                     && self.place_of(tag).is_none()
             }
@@ -57,11 +58,23 @@ impl Step<'_> {
         }
     }
 
-    /// Who is in a drive that people serve, where its label does not say: a blank is named.
+    /// A person says that this was put where it was asked for.
+    pub(super) fn was_put(&mut self, tag: &str, at: Option<Element>) {
+        if let Some(Element::Drive(id)) = at
+            && let Some(drive) = self.drive(id)
+        {
+            drive.expected = Some(tag.to_owned());
+        }
+    }
+
+    /// Who is in a drive that people serve, where its label does not say: a blank is named, and what cannot be
+    /// read is believed to be what was asked for.
     pub(super) fn named_by_hand(&mut self, id: DriveId, found: &Found) -> Option<String> {
-        let is_by_hand = self.state.drives.get(&id).is_some_and(|drive| !drive.has_changer);
-        if !is_by_hand || !matches!(found, Found::Blank { .. }) {
-            return None;
+        let expected = self.drive(id).filter(|drive| !drive.has_changer)?.expected.take();
+        match found {
+            Found::Blank { .. } => {}
+            Found::Unreadable(_) => return expected,
+            _ => return None,
         }
         let name = self.state.name_for_blank();
         if !self.state.records.media.contains_key(&name) {

@@ -49,9 +49,9 @@ pub struct Request {
     pub place: Option<Element>,
 }
 
-/// What is needed now, with why or where, and how soon.
+/// What is needed now, with why or where, how soon, and which drive must be able to have it.
 #[derive(Debug, Default)]
-pub(super) struct Needs(BTreeMap<Need, (String, When)>);
+pub(super) struct Needs(BTreeMap<Need, (String, When, Option<DriveId>)>);
 
 impl Needs {
     /// Something is needed at once.
@@ -61,8 +61,14 @@ impl Needs {
 
     /// Something is needed, but not before other things.
     pub fn add(&mut self, need: Need, why: String, when: When) {
-        let known = self.0.entry(need).or_insert((why, when));
+        let known = self.0.entry(need).or_insert((why, when, None));
         known.1 = known.1.min(when);
+    }
+
+    /// Something is needed at once, and by this drive.
+    pub fn for_drive(&mut self, id: DriveId, need: Need, why: String) {
+        let known = self.0.entry(need).or_insert((why, When::NOW, None));
+        (known.1, known.2) = (When::NOW, known.2.or(Some(id)));
     }
 }
 
@@ -80,11 +86,11 @@ impl Step<'_> {
                 self.act(Action::Withdraw(request.id));
             }
         }
-        for (need, (why, when)) in needs {
+        for (need, (why, when, drive)) in needs {
             if self.state.requests.contains_key(&need) {
                 continue;
             }
-            let place = self.place_for(&need, when);
+            let place = self.place_for(&need, when, drive);
             if need.wants_room() && !place.is_for(when) {
                 continue;
             }
@@ -103,16 +109,18 @@ impl Step<'_> {
             return;
         }
         let asked = self.state.requests.iter().find(|(_, request)| request.id == id);
-        let Some(need) = asked.map(|(need, _)| need.clone()) else { return };
+        let Some((need, place)) = asked.map(|(need, request)| (need.clone(), request.place)) else {
+            return;
+        };
         self.state.requests.remove(&need);
         self.act(Action::Withdraw(id));
         match how {
-            Answered::Done => self.is_done(&need, by),
+            Answered::Done => self.is_done(&need, place, by),
             Answered::No(why) => self.is_denied(need, by, &why),
         }
     }
 
-    fn is_done(&mut self, need: &Need, by: &Caller) {
+    fn is_done(&mut self, need: &Need, place: Option<Element>, by: &Caller) {
         self.audit(&by.name(), format!("answered: {}", need.name()));
         match need {
             Need::Clock => self.trust_clock(),
@@ -121,7 +129,11 @@ impl Step<'_> {
                 self.state.to_check.insert(tag.clone());
                 self.unread(tag);
             }
-            Need::Medium(_) | Need::Bring(_) | Need::Cleaning => self.look_by_hand(),
+            Need::Bring(tag) => {
+                self.was_put(tag, place);
+                self.look_by_hand();
+            }
+            Need::Medium(_) | Need::Cleaning => self.look_by_hand(),
             _ => {}
         }
         self.want_inventory();
@@ -200,10 +212,10 @@ impl Step<'_> {
         })
     }
 
-    fn place_for(&self, need: &Need, when: When) -> Room {
+    fn place_for(&self, need: &Need, when: When, drive: Option<DriveId>) -> Room {
         match need {
             Need::Slot => self.state.to_take_out(),
-            _ if need.wants_room() => self.state.room(when),
+            _ if need.wants_room() => self.state.room(when, drive),
             _ => Room::Nowhere,
         }
     }

@@ -147,7 +147,7 @@ impl State {
         in_session.or_else(new)
     }
 
-    /// Cartridges in the library that a reading is read from, in this order.
+    /// Cartridges that a reading is read from, in this order.
     pub(super) fn tags_of(&self, reading: &Reading) -> Vec<String> {
         let mut tags: Vec<String> = Vec::new();
         for range in &reading.todo {
@@ -155,8 +155,8 @@ impl State {
             while at.from < at.to {
                 let best = self.candidates_at(reading, &at).min_by_key(|(rank, _)| *rank);
                 at.from = match best {
-                    Some(((rank, _), run)) => {
-                        if rank != OUTSIDE && !tags.contains(&run.medium) {
+                    Some((_, run)) => {
+                        if !tags.contains(&run.medium) {
                             tags.push(run.medium.clone());
                         }
                         reading.good_to(run, &at)

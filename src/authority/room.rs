@@ -86,24 +86,25 @@ impl Room {
 }
 
 impl State {
-    /// Where something can be put now that is needed then. A drive that people serve takes what its session waits
-    /// for before anything else.
-    pub(super) fn room(&self, when: When) -> Room {
+    /// Where something can be put now that is needed then, by this drive if one is named.
+    pub(super) fn room(&self, when: When, by: Option<DriveId>) -> Room {
         let told = self.told();
+        let has_changer = |id| self.drives.get(&id).is_some_and(|drive| drive.has_changer);
+        if let Some(id) = by.filter(|id| !has_changer(*id)) {
+            let at = Element::Drive(id);
+            return if told.contains(&at) { Room::Nowhere } else { Room::Free(at) };
+        }
         let is_free = |(at, content): &(&Element, &Option<Cartridge>)| {
             matches!(at, Element::MailSlot(_)) && content.is_none() && !told.contains(at)
         };
         if let Some((at, _)) = self.elements.iter().find(is_free) {
             return Room::Free(*at);
         }
-        let takes = |drive: &Drive| match when == When::NOW && drive.waits_for_medium() {
-            true => true,
-            false => drive.is_idle() && drive.is_used,
+        let is_by_hand = |(id, drive): &(&DriveId, &Drive)| {
+            let is_it = by.is_none() && drive.is_idle() && drive.is_used;
+            is_it && !drive.has_changer && !told.contains(&Element::Drive(**id))
         };
-        let by_hand = |(id, drive): &(&DriveId, &Drive)| {
-            !drive.has_changer && takes(drive) && !told.contains(&Element::Drive(**id))
-        };
-        let by_hand: Vec<(&DriveId, &Drive)> = self.drives.iter().filter(by_hand).collect();
+        let by_hand: Vec<(&DriveId, &Drive)> = self.drives.iter().filter(is_by_hand).collect();
         if let Some(id) = self.least_needed(&by_hand, when) {
             return Room::Free(Element::Drive(id));
         }
@@ -154,7 +155,9 @@ impl State {
         let full = places.filter_map(|(at, content)| Some((content.as_ref()?, *at)));
         let ranked = full.filter_map(|(cartridge, at)| {
             let rank = self.use_of(cartridge)?;
-            let when = cartridge.tag.as_ref().and_then(|tag| needed.get(tag)).copied();
+            // The wrong one under a barcode is not what is needed.
+            let right = cartridge.tag.as_ref().filter(|tag| !self.strangers.contains_key(*tag));
+            let when = right.and_then(|tag| needed.get(tag)).copied();
             Some((when.map(Reverse), rank, cartridge.tag.clone(), at))
         });
         let (when, _, tag, at) = ranked.min()?;
@@ -196,7 +199,8 @@ impl State {
     /// Cartridges that jobs need which are not over, with when they need them.
     fn needed(&self) -> BTreeMap<String, When> {
         let mut needed: BTreeMap<String, When> = BTreeMap::new();
-        for job in self.open.iter().filter_map(|id| self.job(*id)) {
+        let open = self.open.iter().filter_map(|id| self.job(*id));
+        for job in open.filter(|job| self.can_go_on(job)) {
             for (after, tag) in self.needed_by(job) {
                 let when = When { after, ..When::next_of(job) };
                 let first = needed.entry(tag).or_insert(when);
@@ -204,6 +208,16 @@ impl State {
             }
         }
         needed
+    }
+
+    /// Whether a job does not wait for something else than a cartridge.
+    fn can_go_on(&self, job: &Job) -> bool {
+        let lacks_drive = matches!(job.work, Work::Copy { .. }) && !self.can_copy();
+        match job.state {
+            JobState::Running => true,
+            JobState::Queued => self.may_run(job) && !lacks_drive,
+            _ => false,
+        }
     }
 
     /// What a job is written on and read from, each with how many others it needs before.

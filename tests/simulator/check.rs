@@ -85,6 +85,8 @@ impl Oracle {
                 return in_drive(carts, *id).filter(is_it);
             }
             Said::Failed(_) if is_pending => drive.told = false,
+            // In a session the drive's owner would know.
+            Said::Changed if drive.session.as_ref().is_some_and(|s| !s.needs_medium) => {}
             Said::Changed | Said::Lost(_) => drive.told = false,
             _ => {}
         }
@@ -364,7 +366,9 @@ impl World {
     /// I8, when all has been calm for long.
     pub fn everything_is_over(&self) -> Result<(), String> {
         for job in self.committed.jobs.values().filter(|job| !job.state.is_over()) {
-            let lacks_drive = matches!(job.work, Work::Copy { .. }) && self.drives.len() < 2;
+            let by_hand = self.by_hand.len();
+            let can_copy = by_hand >= 2 || self.drives.len() - by_hand >= 2;
+            let lacks_drive = matches!(job.work, Work::Copy { .. }) && !can_copy;
             if !lacks_drive {
                 let asked = &self.state.requests;
                 return Err(format!("I8: job {} waits: {job:?}; asked: {asked:?}", job.id));
