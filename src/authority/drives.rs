@@ -334,15 +334,17 @@ impl Step<'_> {
         let cartridge = Cartridge { tag: tag.clone(), is_nobody };
         self.state.elements.insert(bay, Some(cartridge));
         let is = match &tag {
-            Some(tag) => self.agree(id, tag, found),
-            None => Is::Other,
+            Some(tag) => {
+                self.state.to_check.remove(tag);
+                self.agree(id, tag, found)
+            }
+            None => Some(Is::Other),
         };
         self.state.drives.entry(id).and_modify(|drive| {
             let home = drive.medium.as_ref().and_then(|m| m.home);
-            drive.medium = Some(InDrive { tag: tag.clone(), home, is: Some(is) });
+            drive.medium = Some(InDrive { tag: tag.clone(), home, is });
         });
         if let Some(tag) = &tag {
-            self.state.to_check.remove(tag);
             self.change_medium(tag, |m| m.location = bay.to_string());
         }
         self.identified(job, tag.as_deref(), found);

@@ -43,7 +43,8 @@ impl State {
 impl Step<'_> {
     /// Something may have been put into any drive that people serve.
     pub(super) fn look_by_hand(&mut self) {
-        let is_it = |drive: &Drive| !drive.has_changer && (drive.is_idle() || drive.waits_for_medium());
+        let is_it =
+            |drive: &Drive| !drive.has_changer && (drive.is_idle() || drive.waits_for_medium());
         let drives = self.state.drives.iter().filter(|(_, drive)| is_it(drive));
         let drives: Vec<DriveId> = drives.map(|(id, _)| *id).collect();
         drives.into_iter().for_each(|id| self.medium_changed(id));

@@ -188,9 +188,7 @@ impl State {
         drive: Option<DriveId>,
         apart: &Apart,
     ) -> Option<Choice> {
-        let at_hand = |m: &&&Medium| {
-            self.is_at_hand(&m.tag, drive) && !apart.tags.contains(&m.tag)
-        };
+        let at_hand = |m: &&&Medium| self.is_at_hand(&m.tag, drive) && !apart.tags.contains(&m.tag);
         let candidates = self.candidates(pool);
         if let Some(medium) = candidates.iter().find(at_hand) {
             return Some(Choice::Label(medium.tag.clone(), set));

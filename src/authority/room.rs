@@ -190,9 +190,9 @@ impl State {
 
     /// Whether there is a cleaning cartridge in the library besides this one.
     pub(super) fn has_other_cleaning(&self, tag: &str) -> bool {
-        let is_good = |state: &MediumState| matches!(state, MediumState::Cleaning(left) if *left != Some(0));
-        let mut others =
-            self.records.media.values().filter(|m| m.tag != tag && is_good(&m.state));
+        let is_good =
+            |state: &MediumState| matches!(state, MediumState::Cleaning(left) if *left != Some(0));
+        let mut others = self.records.media.values().filter(|m| m.tag != tag && is_good(&m.state));
         others.any(|m| self.place_of(&m.tag).is_some())
     }
 
@@ -230,9 +230,7 @@ impl State {
         match &job.work {
             Work::Backup { pool, .. } => written(pool).collect(),
             // It needs both at once.
-            Work::Copy { pool, .. } => {
-                written(pool).chain(read(self.copy_plan(job.id))).collect()
-            }
+            Work::Copy { pool, .. } => written(pool).chain(read(self.copy_plan(job.id))).collect(),
             Work::Restore { of, .. } => read(self.whole_plan(of)).collect(),
             Work::Verify { of } => read(self.verify_plan(*of)).collect(),
             Work::Erase { tag } | Work::Identify { tag } => vec![(0, tag.clone())],

@@ -401,8 +401,18 @@ impl World {
             run.from <= at
                 && at < run.to
                 && !self.oracle.denied.contains(&run.medium)
+                && !self.is_taken_for(&run.medium)
                 && self.carts.iter().any(|cart| is_here(&cart))
         };
         !job.kept.iter().any(|run| can(&run))
+    }
+
+    /// Whether another bears its barcode, and nobody can tell by its label.
+    fn is_taken_for(&self, tag: &str) -> bool {
+        let hides = |cart: &Cart| {
+            let tape = cart.tape().filter(|tape| tape.damage == Some(Damage::Label));
+            cart.barcode.as_deref() == Some(tag) && tape.is_some_and(|tape| tape.tag != tag)
+        };
+        self.carts.iter().any(hides)
     }
 }

@@ -9,6 +9,7 @@ mod devices;
 mod dice;
 mod people;
 mod run;
+mod sabotage;
 mod things;
 mod world;
 
@@ -17,7 +18,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use run::{End, run, run_with_log};
+use run::{End, run, run_with, run_with_log};
 
 fn asked(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -79,6 +80,36 @@ fn nothing_promised_is_lost_whatever_happens() {
     }
     let is_wild = all.done > 0 && all.restored > 0 && all.power_cuts > 0 && all.relabelled > 0;
     assert!(is_wild, "the world was too calm");
+}
+
+/// Seeds that failed once. Worlds and people have changed since, so the rules that were missing are also
+/// scenes of their own, in `tests/authority.rs`.
+#[test]
+fn seeds_that_found_something_find_nothing_more() {
+    let found = [
+        // A copy waited in a session for a cartridge that this very session wrote.
+        ("a copy leaves a session that writes what it reads", &[7025][..]),
+        ("a drive that is said to be lost has lost its errand", &[8732]),
+        ("nobody is sent in a circle in a full library", &[23, 33, 125, 300, 1359]),
+        ("a stranger is put away, so that the right one can come", &[1992]),
+        ("what cannot be told by its barcode can be taken out", &[3206, 8820]),
+        ("drives that people serve take what is needed first", &[49, 73, 96, 124, 153, 249]),
+    ];
+    for (what, seeds) in found {
+        for seed in seeds {
+            run(*seed).unwrap_or_else(|why| panic!("{what}: seed {seed}: {why}"));
+        }
+    }
+}
+
+#[test]
+fn every_sabotage_is_noticed() {
+    for (sabotage, said) in sabotage::ALL {
+        let noticed = (1..=200).find_map(|seed| Some((seed, run_with(seed, sabotage).err()?)));
+        let (seed, why) = noticed.unwrap_or_else(|| panic!("{sabotage:?} goes unnoticed"));
+        println!("{sabotage:?}: seed {seed}: {}", why.chars().take(150).collect::<String>());
+        assert!(why.contains(said), "{sabotage:?}: {why}");
+    }
 }
 
 #[test]

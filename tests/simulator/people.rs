@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tapioca::authority::event::{
-    Answered, DriveId, Element, ErrandId, Event, RequestId, Said,
-};
+use tapioca::authority::event::{Answered, DriveId, Element, ErrandId, Event, RequestId, Said};
 use tapioca::authority::people::Need;
 use tapioca::authority::{Caller, Order};
 use tapioca::catalogue::record::{JobId, JobState, NewSet, Pool, Right, Work};
@@ -291,8 +289,7 @@ impl World {
         let write_protected = self.has(Trouble::Laziness, 100);
         let worm = matches!(kind, Kind::Blank) && self.has(Trouble::Worm, 300);
         let at = Some(at);
-        let cart =
-            Cart { barcode, can_be_scanned: true, kind, at, write_protected, worm, room };
+        let cart = Cart { barcode, can_be_scanned: true, kind, at, write_protected, worm, room };
         self.carts.push(cart);
     }
 

@@ -11,6 +11,7 @@ use tapioca::stream::StreamId;
 use crate::check::Oracle;
 use crate::dice::Dice;
 use crate::people::{caller, pool};
+use crate::sabotage::Sabotage;
 use crate::things::{Cart, Damage, Kind, SimDrive, in_drive};
 use crate::world::{Client, TROUBLES, Todo, Trouble, Waiting, World};
 
@@ -51,6 +52,12 @@ pub fn run(seed: u64) -> Result<End, String> {
     let mut world = world(seed);
     let (by_hand, drives) = (world.by_hand.len(), world.drives.len());
     go(&mut world).map_err(|why| format!("{by_hand} of {drives} drives by hand: {why}"))
+}
+
+pub fn run_with(seed: u64, sabotage: Sabotage) -> Result<End, String> {
+    let mut world = world(seed);
+    world.sabotage = Some(sabotage);
+    go(&mut world)
 }
 
 pub fn run_with_log(seed: u64) -> (String, Result<End, String>) {
@@ -122,6 +129,7 @@ fn world(seed: u64) -> World {
         last_audit: None,
         settings: settings.clone(),
         oracle: Oracle::new(slack_s),
+        sabotage: None,
         log: None,
         events: 0,
         last_call: 0,
@@ -405,7 +413,8 @@ impl World {
     fn damage_first_file(&mut self) {
         let damage = if self.dice.permille(700) { Damage::Kit } else { Damage::Label };
         if let Some(tape) = self.some_cart().and_then(|n| self.carts[n].tape_mut()) {
-            tape.damage = Some(damage);
+            // What is damaged stays so.
+            tape.damage = tape.damage.filter(|before| *before == Damage::Label).or(Some(damage));
         }
     }
 

@@ -13,6 +13,7 @@ use tapioca::stream::StreamId;
 
 use crate::check::Oracle;
 use crate::dice::Dice;
+use crate::sabotage::Sabotage;
 use crate::things::{Cart, SimDrive};
 
 /// What may go wrong in a run.
@@ -132,6 +133,8 @@ pub struct World {
     pub last_audit: Option<Audit>,
     pub settings: Settings,
     pub oracle: Oracle,
+    /// What is done wrong on purpose.
+    pub sabotage: Option<Sabotage>,
     pub log: Option<String>,
     pub events: u64,
     pub last_call: u64,
@@ -194,7 +197,7 @@ impl World {
             self.oracle.begins_anew(*job);
         }
         let clock_s = self.now_s + self.clock_off_s;
-        let actions = step(&mut self.state, clock_s, event);
+        let actions = self.step(clock_s, event);
         let cut_at = match self.has(Trouble::PowerCuts, 15) {
             true => Some(self.dice.within(0, actions.len() as u64 + 1) as usize),
             false => None,
@@ -213,6 +216,13 @@ impl World {
             tape.lost_unseen = false;
         }
         self.check()
+    }
+
+    fn step(&mut self, clock_s: i64, event: Event) -> Vec<Action> {
+        let Some(sabotage) = self.sabotage else { return step(&mut self.state, clock_s, event) };
+        sabotage.spoils(&mut self.state);
+        let event = sabotage.tells(event, &self.state);
+        sabotage.does(step(&mut self.state, clock_s, event))
     }
 
     fn act(&mut self, action: Action) -> Result<(), String> {
