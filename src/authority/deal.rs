@@ -7,9 +7,10 @@
 
 use std::collections::BTreeMap;
 
+use super::copies::Apart;
 use super::drives::{Doing, Is, Task};
 use super::event::{DriveId, Element};
-use super::media::{Apart, Mounting, Purpose};
+use super::media::{Mounting, Purpose};
 use super::people::{Need, Needs};
 use super::room::When;
 use super::state::{Inventory, State};
@@ -29,7 +30,7 @@ pub(super) enum Turn {
 pub(super) type Loads = BTreeMap<DriveId, (String, usize)>;
 
 /// Where a stream can be written.
-enum Place {
+pub(super) enum Place {
     /// In this session.
     Join(DriveId),
     /// In a session that is about to be.
@@ -97,7 +98,7 @@ impl Step<'_> {
     fn fetch_for(&mut self, id: DriveId, pool: &Pool, needs: &mut Needs) {
         let by_hand = |id| self.state.drives.get(&id).is_some_and(|drive| !drive.has_changer);
         if by_hand(id) {
-            return self.need_medium(pool, Err(id), needs);
+            return self.need_medium_in(id, pool, needs);
         }
         let elsewhere = self.state.choose_new(pool, None, None, &Apart::default());
         let at = elsewhere.and_then(|choice| self.state.place_of(choice.tag()));
@@ -109,21 +110,28 @@ impl Step<'_> {
                 self.note_mounting(Some(Mounting::NoSlot), needs);
             }
             Some(Element::Drive(other)) if other != id => _ = self.unload(other),
-            _ => self.need_medium(pool, Err(id), needs),
+            _ => self.need_medium_in(id, pool, needs),
         }
     }
 
-    /// A medium is needed some time, or at once by the session of a drive.
-    fn need_medium(&self, pool: &Pool, when: Result<When, DriveId>, needs: &mut Needs) {
+    /// A medium is needed some time.
+    pub(super) fn need_medium(&self, pool: &Pool, when: When, needs: &mut Needs) {
+        if self.lacks_medium(pool) {
+            needs.add(Need::Medium(pool.name.clone()), String::new(), when);
+        }
+    }
+
+    /// A medium is needed at once, by the session of a drive.
+    fn need_medium_in(&self, id: DriveId, pool: &Pool, needs: &mut Needs) {
+        if self.lacks_medium(pool) {
+            needs.for_drive(id, Need::Medium(pool.name.clone()), String::new());
+        }
+    }
+
+    fn lacks_medium(&self, pool: &Pool) -> bool {
         let rests = |tag: &str| self.state.resting.contains_key(tag);
         let waits = self.state.forecast(pool).into_iter().any(|(tag, _)| rests(&tag));
-        if self.is_library_steady() && !waits {
-            let need = Need::Medium(pool.name.clone());
-            match when {
-                Ok(when) => needs.add(need, String::new(), when),
-                Err(drive) => needs.for_drive(drive, need, String::new()),
-            }
-        }
+        self.is_library_steady() && !waits
     }
 
     pub(super) fn note_mounting(&self, mounting: Option<Mounting>, needs: &mut Needs) {
@@ -200,14 +208,14 @@ impl Step<'_> {
             Place::Soon => Turn::Served,
             Place::NoDrive => Turn::Waits,
             Place::NoMedium => {
-                self.need_medium(&pool, Ok(When::next_of(job)), needs);
+                self.need_medium(&pool, When::next_of(job), needs);
                 Turn::Served
             }
         }
     }
 
     /// Finds a place for a stream; brings a drive nearer to being one.
-    fn place_to_write(
+    pub(super) fn place_to_write(
         &mut self,
         pool: &Pool,
         apart: &Apart,
@@ -267,31 +275,6 @@ impl Step<'_> {
         }
         loads.insert(id, (pool.name.clone(), 1));
         Some(if drive.session.is_some() { Place::Join(id) } else { Place::Soon })
-    }
-
-    /// A copy needs two drives at once, and has both or none.
-    fn begin_copy(&mut self, job: &Job, pool: &str, loads: &mut Loads, needs: &mut Needs) -> Turn {
-        let Some(pool) = self.state.records.pools.get(pool).cloned() else {
-            self.over(job.id, JobState::Failed(format!("there is no pool {pool}")));
-            return Turn::Served;
-        };
-        if !self.state.can_copy() {
-            needs.insert(Need::Drive, String::new());
-            return Turn::Served;
-        }
-        let mut apart = self.state.apart_from(job);
-        let to = self.state.drive_to_copy_to(&pool, &apart);
-        let Some(from) = self.drive_to_copy_from(job, to, needs) else { return Turn::Served };
-        apart.drive = Some(from);
-        match self.place_to_write(&pool, &apart, loads, needs) {
-            Place::Join(to) => {
-                self.join(to, job.id);
-                self.read_next(job.id, needs);
-            }
-            Place::NoMedium => self.need_medium(&pool, Ok(When::next_of(job)), needs),
-            Place::Soon | Place::NoDrive => {}
-        }
-        Turn::Served
     }
 
     /// Sessions that nobody is in come to their end.
@@ -443,12 +426,5 @@ impl State {
         let machine = self.records.machines.get(&job.machine);
         let most = machine.map_or(0, |machine| machine.jobs_max.max(1) as usize);
         self.clients.contains(&job.id) && running < most
-    }
-
-    /// Whether there are two drives that can have what a copy reads and what it writes on.
-    pub(super) fn can_copy(&self) -> bool {
-        let used = self.drives.values().filter(|drive| drive.is_used);
-        let (served, by_hand): (Vec<_>, Vec<_>) = used.partition(|drive| drive.has_changer);
-        served.len() >= 2 || by_hand.len() >= 2
     }
 }

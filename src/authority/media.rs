@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::Errand;
+use super::copies::Apart;
 use super::drives::{Doing, Drive, Is, Session, Task};
 use super::event::{DriveId, Element};
 use super::state::State;
@@ -27,17 +28,6 @@ pub enum Choice {
     Label(String, Option<Uuid>),
     /// Look who this one is first.
     Look(String),
-}
-
-/// Where a copy must not be written: beside what it copies.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Apart {
-    /// The job that is copied.
-    pub of: Option<JobId>,
-    /// Cartridges that another copy of it lies on.
-    pub tags: BTreeSet<String>,
-    /// The drive it is read in.
-    pub drive: Option<DriveId>,
 }
 
 impl Choice {

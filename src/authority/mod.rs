@@ -13,6 +13,7 @@ mod audit;
 mod books;
 mod cartridges;
 pub mod clock;
+mod copies;
 mod deal;
 pub mod drives;
 pub mod event;

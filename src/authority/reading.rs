@@ -9,15 +9,15 @@
 use std::collections::VecDeque;
 
 use super::action::Piece;
-use super::drives::{Doing, Drive, Is, Task};
+use super::drives::{Doing, Is, Task};
 use super::event::{DriveId, Element, Stop, Wanted};
-use super::media::{Apart, Mounting, Purpose};
+use super::media::{Mounting, Purpose};
 use super::people::{Need, Needs};
 use super::room::When;
 use super::state::{Inventory, State};
 use super::step::Step;
 use super::{Action, Errand};
-use crate::catalogue::record::{Job, JobId, JobState, Kept, MediumState, Pool, Work};
+use crate::catalogue::record::{Job, JobId, JobState, Kept, MediumState, Work};
 use crate::stream::StreamId;
 
 /// Pieces of one errand.
@@ -54,7 +54,7 @@ pub struct Reading {
 }
 
 /// What a reading does next.
-enum Next {
+pub(super) enum Next {
     /// Read these, which lie on this cartridge.
     Read(String, Vec<Piece>),
     /// A person must bring this one.
@@ -68,7 +68,7 @@ enum Next {
 }
 
 impl State {
-    fn next_of(&self, reading: &Reading) -> Next {
+    pub(super) fn next_of(&self, reading: &Reading) -> Next {
         let Some(first) = reading.todo.front() else { return Next::Done };
         let best = self.candidates_at(reading, first).min_by_key(|(rank, _)| *rank);
         let Some((rank, run)) = best else {
@@ -94,14 +94,6 @@ impl State {
         Reading::of(kept.iter().map(range))
     }
 
-    /// What is left for a copy to read.
-    pub(super) fn copy_plan(&self, id: JobId) -> Reading {
-        let Some(job) = self.job(id) else { return Reading::default() };
-        let Work::Copy { of, .. } = job.work else { return Reading::default() };
-        let to = self.job(of).map_or(0, |of| of.recorded);
-        Reading::of([Range { of, from: job.recorded, to, copy: None }])
-    }
-
     /// All that jobs kept: as long as nobody knows what of it is wanted.
     pub(super) fn whole_plan(&self, of: &[JobId]) -> Reading {
         let range = |of: &JobId| {
@@ -109,42 +101,6 @@ impl State {
             Range { of: *of, from: 0, to, copy: None }
         };
         Reading::of(of.iter().map(range))
-    }
-
-    /// What a job must be written apart from: a copy beside what it copies would be lost with it.
-    pub(super) fn apart_from(&self, job: &Job) -> Apart {
-        let Work::Copy { of, .. } = job.work else { return Apart::default() };
-        let own = self.copy_number(job.id);
-        let kept = self.job(of).into_iter().flat_map(|of| &of.kept);
-        let others = kept.filter(|run| run.copy != own);
-        let tags = others.map(|run| run.medium.clone()).collect();
-        Apart { of: Some(of), tags, drive: None }
-    }
-
-    /// Whether what a drive writes is what a copy must stay apart from, or may become it.
-    pub(super) fn is_beside(&self, id: DriveId, apart: &Apart) -> bool {
-        if apart.drive == Some(id) {
-            return true;
-        }
-        let Some(session) = self.drives.get(&id).and_then(|drive| drive.session.as_ref()) else {
-            return false;
-        };
-        let copies = |id: &JobId| match self.job(*id).map(|job| &job.work) {
-            Some(Work::Copy { of, .. }) => Some(*of) == apart.of,
-            _ => false,
-        };
-        apart.tags.contains(&session.tag) || (apart.of.is_some() && session.jobs.iter().any(copies))
-    }
-
-    /// The drive a copy would be written in, if none else is taken.
-    pub(super) fn drive_to_copy_to(&self, pool: &Pool, apart: &Apart) -> Option<DriveId> {
-        let writes = |(id, drive): &(&DriveId, &Drive)| {
-            drive.session.as_ref().is_some_and(|s| s.pool == pool.name)
-                && !self.is_beside(**id, apart)
-        };
-        let in_session = self.drives.iter().find(writes).map(|(id, _)| *id);
-        let new = || self.drive_for(self.choose(pool, apart)?.tag());
-        in_session.or_else(new)
     }
 
     /// Cartridges that a reading is read from, in this order.
@@ -288,7 +244,7 @@ impl State {
 const OUTSIDE: u8 = 9;
 
 impl Reading {
-    fn of(ranges: impl IntoIterator<Item = Range>) -> Reading {
+    pub(super) fn of(ranges: impl IntoIterator<Item = Range>) -> Reading {
         let todo = ranges.into_iter().filter(|range| range.from < range.to).collect();
         Reading { is_planned: true, todo, ..Reading::default() }
     }
@@ -374,43 +330,7 @@ impl Step<'_> {
         }
     }
 
-    /// The drive a copy would be read in, if it can have it now; not the one it would be written in.
-    pub(super) fn drive_to_copy_from(
-        &mut self,
-        job: &Job,
-        to: Option<DriveId>,
-        needs: &mut Needs,
-    ) -> Option<DriveId> {
-        let reading = self.state.copy_plan(job.id);
-        match self.state.next_of(&reading) {
-            Next::Read(tag, _) if self.state.is_at_hand(&tag, None) => {
-                // What lies in a drive is read there, whatever else that drive would be good for.
-                let is_in_drive = matches!(self.state.place_of(&tag), Some(Element::Drive(_)));
-                let drive = self.state.drive_but(&tag, to.filter(|_| !is_in_drive));
-                if drive.is_some() {
-                    self.state.readings.insert(job.id, reading);
-                }
-                drive
-            }
-            Next::Bring(tag) => {
-                self.need_tag(&tag, job.id, needs);
-                None
-            }
-            Next::Gap(range, why) => {
-                let words = format!("bytes {}..{}: {why}", range.from, range.to);
-                self.over(job.id, JobState::Failed(words));
-                None
-            }
-            // All of it was recorded, and nobody came to say so.
-            Next::Done => {
-                self.over(job.id, JobState::Done);
-                None
-            }
-            _ => None,
-        }
-    }
-
-    fn need_tag(&mut self, tag: &str, job: JobId, needs: &mut Needs) {
+    pub(super) fn need_tag(&mut self, tag: &str, job: JobId, needs: &mut Needs) {
         if self.is_library_steady() && !self.state.strangers.contains_key(tag) {
             let when = self.state.job(job).map_or(When::NOW, When::next_of);
             needs.add(Need::Bring(tag.to_owned()), format!("job {job} waits for it"), when);
@@ -478,22 +398,6 @@ impl Step<'_> {
             }
         }
         true
-    }
-
-    /// What a copy reads next may lie where a session writes, and that may wait for this copy's own. So the copy
-    /// leaves its session as soon as all that it has read is recorded, and goes on at its turn.
-    fn step_aside(&mut self, id: JobId, tag: &str) {
-        let Some(job) = self.state.job(id) else { return };
-        let writes = |drive: &Drive| drive.session.as_ref().is_some_and(|s| s.tag == tag);
-        let is_written = self.state.drives.values().any(writes);
-        let next = self.state.readings.get(&id).and_then(|reading| reading.todo.front());
-        let is_recorded = next.is_some_and(|next| next.from == job.recorded);
-        let is_copy = matches!(job.work, Work::Copy { .. }) && job.state == JobState::Running;
-        if is_copy && is_written && is_recorded {
-            let why = format!("{tag} is being written");
-            self.left(id, &why);
-            self.change_job(id, |job| job.state = JobState::Queued);
-        }
     }
 
     fn is_being_fetched(&self, tag: &str) -> bool {

@@ -79,7 +79,7 @@ impl Sabotage {
     pub fn does(self, mut actions: Vec<Action>) -> Vec<Action> {
         match self {
             Sabotage::TellsFirst => {
-                actions.sort_by_key(|action| matches!(action, Action::Record(_)));
+                actions.sort_by_key(|action| !matches!(action, Action::Confirm { .. }));
             }
             Sabotage::ForgetsMedia => {
                 let is_medium = |change: &Change| matches!(change, Change::Put(record) if matches!(**record, Record::Medium(_)));
