@@ -94,6 +94,8 @@ fn seeds_that_found_something_find_nothing_more() {
         ("a stranger is put away, so that the right one can come", &[1992]),
         ("what cannot be told by its barcode can be taken out", &[3206, 8820]),
         ("drives that people serve take what is needed first", &[49, 73, 96, 124, 153, 249]),
+        ("what cannot be read is looked at again before it is given up", &[633]),
+        ("what cannot be erased is not tried for ever", &[3486]),
     ];
     for (what, seeds) in found {
         for seed in seeds {
