@@ -25,6 +25,8 @@ struct Scene {
     now: i64,
     errand: ErrandId,
     seen: Vec<Action>,
+    /// What the changer finds.
+    library: Vec<(Element, Content)>,
 }
 
 fn medium(tag: &str, state: MediumState) -> Medium {
@@ -101,13 +103,15 @@ impl Scene {
         records.extend(media.into_iter().map(Record::Medium));
         records.extend(sets.into_iter().map(Record::Set));
         let state = State::new(records, Settings::default());
-        let mut scene = Scene { state, now: NOW, errand: ErrandId(0), seen: Vec::new() };
+        let (seen, library) = (Vec::new(), Vec::new());
+        let mut scene = Scene { state, now: NOW, errand: ErrandId(0), seen, library };
         let drives = vec![DriveAtHand { drive: DRIVE, has_changer: true }];
         scene.happens(Event::Started { drives });
         let slot = |n: usize| Element::Slot(u16::try_from(n).unwrap() + 1);
         let mut elements = vec![(Element::Drive(DRIVE), Content::Empty)];
         elements.extend(tags.into_iter().enumerate().map(|(n, tag)| (slot(n), Content::Tag(tag))));
         elements.push((Element::Slot(99), Content::Empty));
+        scene.library = elements.clone();
         scene.happens(Event::Library(elements));
         scene
     }
@@ -307,7 +311,8 @@ fn somebody_else_under_our_barcode_is_not_touched() {
         scene.says(Said::Mounted(stranger));
         assert!(scene.is_asked("find the right one"));
         assert_eq!(scene.medium("OPEN").state, MediumState::Appendable, "ours is not lost");
-        assert!(matches!(scene.sent(), Some(Errand::Mount { .. })), "{:?}", scene.sent());
+        let is_put_away = matches!(scene.sent(), Some(Errand::Unload { to: Some(_) }));
+        assert!(is_put_away, "who looks for the right one gets at it: {:?}", scene.sent());
     }
 }
 
@@ -418,6 +423,70 @@ fn a_full_medium_is_followed_by_the_next_of_its_set() {
         panic!("{:?}", scene.sent())
     };
     assert_eq!(*of, set.id);
+}
+
+#[test]
+fn what_is_in_use_for_a_moment_costs_seconds() {
+    let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
+    let mut scene = Scene::new(vec![open.clone()], vec![set]);
+    scene.backup(5);
+    for rest_s in [5, 10, 20, 40] {
+        scene.says(Said::Failed("it is in use by another process".into()));
+        let library = scene.library.clone();
+        scene.happens(Event::Library(library));
+        scene.seen.clear();
+        scene.now += rest_s - 1;
+        scene.happens(Event::Tick);
+        assert_eq!(scene.sent(), None, "it rests for {rest_s} s");
+        scene.now += 1;
+        scene.happens(Event::Tick);
+        assert_eq!(scene.fetched(), Some("OPEN"), "after {rest_s} s");
+    }
+    scene.says(Said::Mounted(found(&open, 50)));
+    assert!(matches!(scene.sent(), Some(Errand::Join { .. })), "{:?}", scene.sent());
+}
+
+#[test]
+fn what_a_job_waits_for_is_not_asked_out() {
+    let (old, mut old_set) = volume("OLD", 1, MediumState::Full, NOW + DAY);
+    let (next, mut next_set) = volume("NEXT", 2, MediumState::Full, NOW + DAY);
+    (old_set.closed, next_set.closed) = (true, true);
+    for waits in ["OLD", "NEXT"] {
+        let media =
+            vec![old.clone(), next.clone(), medium("IN", MediumState::Foreign("tar".into()))];
+        let mut scene = Scene::new(media, vec![old_set.clone(), next_set.clone()]);
+        let tag = |tag: &str| Content::Tag(tag.into());
+        scene.library = vec![
+            (Element::Drive(DRIVE), tag("IN")),
+            (Element::Slot(1), tag("OLD")),
+            (Element::Slot(2), tag("NEXT")),
+        ];
+        let operator = || caller("olga", &[Right::Operate]);
+        scene.orders(operator(), Order::Inventory);
+        let library = scene.library.clone();
+        scene.happens(Event::Library(library));
+        scene.orders(operator(), Order::Identify { tag: waits.into() });
+        let other = if waits == "OLD" { "NEXT" } else { "OLD" };
+        assert!(scene.is_asked(&format!("take {other} out")), "{:?}", scene.state.requests);
+    }
+}
+
+#[test]
+fn a_blank_that_is_put_in_by_hand_gets_a_name() {
+    let mut scene = Scene::new(vec![], vec![]);
+    let by_hand = DriveAtHand { drive: DRIVE, has_changer: false };
+    scene.happens(Event::Started { drives: vec![by_hand] });
+    scene.says(Said::Mounted(Found::Nothing));
+    scene.happens(Event::Library(vec![]));
+    scene.backup(5);
+    assert!(scene.is_asked("into drive 1"), "{:?}", scene.state.requests);
+    let request = scene.state.requests.values().next().unwrap().id;
+    let by = caller("olga", &[Right::Operate]);
+    let how = tapioca::authority::event::Answered::Done;
+    scene.happens(Event::Answer { request, by, how });
+    scene.says(Said::Mounted(Found::Blank { write_protected: false, worm: false }));
+    let label = scene.sent();
+    assert!(matches!(label, Some(Errand::Label { tag, .. }) if tag == "HAND001"), "{label:?}");
 }
 
 #[test]

@@ -18,8 +18,8 @@ const SECOND_OPINIONS: usize = 2;
 const ATTEMPTS: usize = 3;
 
 impl Step<'_> {
-    /// Judges what was found in a drive under the tag it should have.
-    pub(super) fn agree(&mut self, id: DriveId, tag: &str, found: &Found) -> Is {
+    /// Judges what was found in a drive under the tag it should have. None: it is looked at again.
+    pub(super) fn agree(&mut self, id: DriveId, tag: &str, found: &Found) -> Option<Is> {
         if !self.state.records.media.contains_key(tag) {
             self.put(Record::Medium(new_medium(tag, MediumState::Unknown, id.to_string())));
         }
@@ -27,7 +27,7 @@ impl Step<'_> {
         if !matches!(found, Found::Unreadable(_)) {
             self.state.unreadable_in.remove(tag);
         }
-        match found {
+        Some(match found {
             Found::Nothing => Is::Other,
             Found::Blank { write_protected, worm } => {
                 self.agree_blank(&medium, *write_protected, *worm)
@@ -42,8 +42,8 @@ impl Step<'_> {
                     if is_known { medium.state.clone() } else { MediumState::Cleaning(None) };
                 self.agree_other(&medium, state, "a cleaning cartridge")
             }
-            Found::Unreadable(why) => self.agree_unreadable(id, &medium, why),
-        }
+            Found::Unreadable(why) => return self.agree_unreadable(id, &medium, why),
+        })
     }
 
     fn agree_blank(&mut self, medium: &Medium, write_protected: bool, worm: bool) -> Is {
@@ -106,7 +106,7 @@ impl Step<'_> {
             self.adopt(tag, volume);
         }
         if let Some(damage) = &volume.damage
-            && medium.state == MediumState::Appendable
+            && self.state.records.media[tag].state == MediumState::Appendable
         {
             self.change_medium(tag, |m| m.state = MediumState::ReadOnly(damage.clone()));
             self.notify(Grade::Warning, format!("{tag} is only read from now on: {damage}"));
@@ -194,18 +194,17 @@ impl Step<'_> {
         Is::Other
     }
 
-    fn agree_unreadable(&mut self, id: DriveId, medium: &Medium, why: &str) -> Is {
+    fn agree_unreadable(&mut self, id: DriveId, medium: &Medium, why: &str) -> Option<Is> {
         let tag = &medium.tag;
         self.ails(tag, &format!("{id}: cannot be read: {why}"));
         let failed_in = self.state.unreadable_in.entry(tag.clone()).or_default();
         failed_in.push(id);
         let opinions = failed_in.iter().collect::<BTreeSet<_>>().len();
         let attempts = failed_in.len();
-        let usable = self.state.drives.values().filter(|d| d.is_used).count();
-        if opinions < SECOND_OPINIONS.min(usable) && attempts < ATTEMPTS {
-            self.rest(tag);
+        if opinions < SECOND_OPINIONS && attempts < ATTEMPTS {
+            self.rest_long(tag);
             self.state.to_check.insert(tag.clone());
-            return Is::Other;
+            return None;
         }
         match holds_data(medium) {
             true => self.damaged(tag, 0, why),
@@ -214,7 +213,7 @@ impl Step<'_> {
                 self.change_medium(tag, |m| m.state = state);
             }
         }
-        Is::Other
+        Some(Is::Other)
     }
 }
 

@@ -11,6 +11,7 @@ use super::event::{CallId, DriveId, Element, Found};
 use super::media::{Mounting, Purpose};
 use super::order::Caller;
 use super::people::{Need, Needs};
+use super::room::When;
 use super::state::Ordered;
 use super::step::Step;
 use crate::catalogue::record::{Change, JobId, JobState, Kept, Medium, MediumState, Work};
@@ -79,7 +80,8 @@ impl Step<'_> {
             return Turn::Served;
         }
         let Some(at) = self.state.place_of(tag) else {
-            needs.insert(Need::Bring(tag.to_owned()), "it is to be erased".into());
+            let when = self.state.job(id).map_or(When::NOW, When::next_of);
+            needs.add(Need::Bring(tag.to_owned()), "it is to be erased".into(), when);
             return Turn::Served;
         };
         let read = match at {
@@ -155,6 +157,7 @@ impl Step<'_> {
             (m.volume, m.set, m.valid_to, m.bytes, m.expires_s) = (None, None, 0, 0, None);
         });
         self.is_now(id, Is::Blank);
+        self.was_of_use(tag);
         let wishes = self.state.records.wishes.values().filter(|wish| wish.tag == tag);
         let wishes: Vec<u64> = wishes.map(|wish| wish.number).collect();
         for number in wishes {

@@ -7,11 +7,13 @@
 
 use std::collections::BTreeMap;
 
+use super::copies::Apart;
 use super::drives::{Doing, Is, Task};
 use super::event::{DriveId, Element};
 use super::media::{Mounting, Purpose};
 use super::people::{Need, Needs};
-use super::state::Inventory;
+use super::room::When;
+use super::state::{Inventory, State};
 use super::step::Step;
 use crate::catalogue::record::{Job, JobId, JobState, MediumState, Pool, Work};
 
@@ -28,7 +30,7 @@ pub(super) enum Turn {
 pub(super) type Loads = BTreeMap<DriveId, (String, usize)>;
 
 /// Where a stream can be written.
-enum Place {
+pub(super) enum Place {
     /// In this session.
     Join(DriveId),
     /// In a session that is about to be.
@@ -45,7 +47,7 @@ impl Step<'_> {
         if self.state.drives.is_empty() {
             return;
         }
-        let mut needs = Needs::new();
+        let mut needs = Needs::default();
         self.wake();
         self.look_around(&mut needs);
         self.move_next();
@@ -56,6 +58,7 @@ impl Step<'_> {
         self.read_on(&mut needs);
         let is_all = self.begin_jobs(&mut needs);
         self.end_sessions();
+        self.put_away_strangers(&mut needs);
         self.look_at_cartridges(&mut needs);
         self.standing_needs(&mut needs);
         self.ask(needs, is_all && self.state.inventory == Inventory::Fresh);
@@ -93,24 +96,42 @@ impl Step<'_> {
 
     /// Nothing is at hand for a session: perhaps something is in a drive that does nothing.
     fn fetch_for(&mut self, id: DriveId, pool: &Pool, needs: &mut Needs) {
-        let elsewhere = self.state.choose_new(pool, None, None);
+        let by_hand = |id| self.state.drives.get(&id).is_some_and(|drive| !drive.has_changer);
+        if by_hand(id) {
+            return self.need_medium_in(id, pool, needs);
+        }
+        let elsewhere = self.state.choose_new(pool, None, None, &Apart::default());
         let at = elsewhere.and_then(|choice| self.state.place_of(choice.tag()));
         match at {
             // Both it and what is full need a slot.
-            Some(Element::Drive(other)) if other != id && self.state.free_slots() < 2 => {
+            Some(Element::Drive(other))
+                if other != id && !by_hand(other) && self.state.free_slots() < 2 =>
+            {
                 self.note_mounting(Some(Mounting::NoSlot), needs);
             }
             Some(Element::Drive(other)) if other != id => _ = self.unload(other),
-            _ => self.need_medium(pool, needs),
+            _ => self.need_medium_in(id, pool, needs),
         }
     }
 
-    fn need_medium(&self, pool: &Pool, needs: &mut Needs) {
+    /// A medium is needed some time.
+    pub(super) fn need_medium(&self, pool: &Pool, when: When, needs: &mut Needs) {
+        if self.lacks_medium(pool) {
+            needs.add(Need::Medium(pool.name.clone()), String::new(), when);
+        }
+    }
+
+    /// A medium is needed at once, by the session of a drive.
+    fn need_medium_in(&self, id: DriveId, pool: &Pool, needs: &mut Needs) {
+        if self.lacks_medium(pool) {
+            needs.for_drive(id, Need::Medium(pool.name.clone()), String::new());
+        }
+    }
+
+    fn lacks_medium(&self, pool: &Pool) -> bool {
         let rests = |tag: &str| self.state.resting.contains_key(tag);
         let waits = self.state.forecast(pool).into_iter().any(|(tag, _)| rests(&tag));
-        if self.is_library_steady() && !waits {
-            needs.insert(Need::Medium(pool.name.clone()), String::new());
-        }
+        self.is_library_steady() && !waits
     }
 
     pub(super) fn note_mounting(&self, mounting: Option<Mounting>, needs: &mut Needs) {
@@ -156,11 +177,11 @@ impl Step<'_> {
 
     fn begin_job(&mut self, job: &Job, loads: &mut Loads, needs: &mut Needs) -> Turn {
         // Its last stream has yet to leave the session it was in.
-        if self.is_in_session(job.id).is_some() || !self.may_run(job) {
+        if self.is_in_session(job.id).is_some() || !self.state.may_run(job) {
             return Turn::Served;
         }
         match &job.work {
-            Work::Backup { pool, .. } => self.begin_backup(job.id, pool, loads, needs),
+            Work::Backup { pool, .. } => self.begin_backup(job, pool, loads, needs),
             Work::Restore { .. } | Work::Verify { .. } => self.begin_reading(job, needs),
             Work::Copy { pool, .. } => self.begin_copy(job, pool, loads, needs),
             Work::Identify { tag } => self.begin_identify(job.id, tag, needs),
@@ -168,75 +189,57 @@ impl Step<'_> {
         }
     }
 
-    /// Whether a job's client is here, and its machine may run another.
-    fn may_run(&self, job: &Job) -> bool {
-        let needs_client = matches!(job.work, Work::Backup { .. } | Work::Restore { .. });
-        if !needs_client {
-            return true;
-        }
-        let runs = |id: &&JobId| {
-            let other = self.state.job(**id);
-            other.is_some_and(|o| o.state == JobState::Running && o.machine == job.machine)
-        };
-        let running = self.state.open.iter().filter(runs).count();
-        let machine = self.state.records.machines.get(&job.machine);
-        let most = machine.map_or(0, |machine| machine.jobs_max.max(1) as usize);
-        self.state.clients.contains(&job.id) && running < most
-    }
-
     fn begin_backup(
         &mut self,
-        id: JobId,
+        job: &Job,
         pool: &str,
         loads: &mut Loads,
         needs: &mut Needs,
     ) -> Turn {
         let Some(pool) = self.state.records.pools.get(pool).cloned() else {
-            self.over(id, JobState::Failed(format!("there is no pool {pool}")));
+            self.over(job.id, JobState::Failed(format!("there is no pool {pool}")));
             return Turn::Served;
         };
-        match self.place_to_write(&pool, None, loads, needs) {
+        match self.place_to_write(&pool, &Apart::default(), loads, needs) {
             Place::Join(drive) => {
-                self.join(drive, id);
+                self.join(drive, job.id);
                 Turn::Served
             }
             Place::Soon => Turn::Served,
             Place::NoDrive => Turn::Waits,
             Place::NoMedium => {
-                self.need_medium(&pool, needs);
+                self.need_medium(&pool, When::next_of(job), needs);
                 Turn::Served
             }
         }
     }
 
-    /// Finds a place for a stream, not on drive `but`; brings a drive nearer to being one.
-    fn place_to_write(
+    /// Finds a place for a stream; brings a drive nearer to being one.
+    pub(super) fn place_to_write(
         &mut self,
         pool: &Pool,
-        but: Option<DriveId>,
+        apart: &Apart,
         loads: &mut Loads,
         needs: &mut Needs,
     ) -> Place {
         let most = self.state.settings.streams_max;
-        let of_pool = |loads: &Loads| {
-            let ours = loads.iter().filter(|(id, (of, _))| *of == pool.name && Some(**id) != but);
-            ours.map(|(id, (_, load))| (*load, *id)).min().map(|least| (least, loads.len()))
-        };
-        let least = of_pool(loads).map(|(least, _)| least);
+        let ours = loads.iter().filter(|(_, (of, _))| *of == pool.name);
+        let sessions = ours.clone().count();
+        let least = ours.filter(|(id, _)| !self.state.is_beside(**id, apart));
+        let least = least.map(|(id, (_, load))| (*load, *id)).min();
         if let Some((0, id)) = least {
             return self.take_place(id, loads);
         }
-        let sessions = loads.values().filter(|(of, _)| *of == pool.name).count();
         if sessions < self.state.settings.drives_per_pool
-            && let Some(place) = self.open_drive(pool, but, loads, needs)
+            && let Some(place) = self.open_drive(pool, apart, loads, needs)
         {
             return place;
         }
         match least {
             Some((load, id)) if load < most => self.take_place(id, loads),
             Some(_) => Place::NoDrive,
-            None if !self.is_a_drive_free(but) => Place::NoDrive,
-            None if self.state.choose(pool, None).is_some() => Place::NoDrive,
+            None if !self.is_a_drive_free(apart.drive) => Place::NoDrive,
+            None if self.state.choose(pool, apart).is_some() => Place::NoDrive,
             None => Place::NoMedium,
         }
     }
@@ -258,12 +261,12 @@ impl Step<'_> {
     fn open_drive(
         &mut self,
         pool: &Pool,
-        but: Option<DriveId>,
+        apart: &Apart,
         loads: &mut Loads,
         needs: &mut Needs,
     ) -> Option<Place> {
-        let choice = self.state.choose(pool, None)?;
-        let id = self.state.drive_but(choice.tag(), but)?;
+        let choice = self.state.choose(pool, apart)?;
+        let id = self.state.drive_but(choice.tag(), apart.drive)?;
         let approached = self.approach(id, &choice, &pool.name);
         self.note_mounting(approached.err(), needs);
         let drive = &self.state.drives[&id];
@@ -272,29 +275,6 @@ impl Step<'_> {
         }
         loads.insert(id, (pool.name.clone(), 1));
         Some(if drive.session.is_some() { Place::Join(id) } else { Place::Soon })
-    }
-
-    /// A copy needs two drives at once, and has both or none.
-    fn begin_copy(&mut self, job: &Job, pool: &str, loads: &mut Loads, needs: &mut Needs) -> Turn {
-        let Some(pool) = self.state.records.pools.get(pool).cloned() else {
-            self.over(job.id, JobState::Failed(format!("there is no pool {pool}")));
-            return Turn::Served;
-        };
-        if self.state.drives.values().filter(|drive| drive.is_used).count() < 2 {
-            needs.insert(Need::Drive, String::new());
-            return Turn::Served;
-        }
-        let to = self.state.drive_to_copy_to(&pool);
-        let Some(from) = self.drive_to_copy_from(job, to, needs) else { return Turn::Served };
-        match self.place_to_write(&pool, Some(from), loads, needs) {
-            Place::Join(to) => {
-                self.join(to, job.id);
-                self.read_next(job.id, needs);
-            }
-            Place::NoMedium => self.need_medium(&pool, needs),
-            Place::Soon | Place::NoDrive => {}
-        }
-        Turn::Served
     }
 
     /// Sessions that nobody is in come to their end.
@@ -318,8 +298,12 @@ impl Step<'_> {
         let wanting = self.state.drives.iter().filter(|(_, drive)| drive.wants_cleaning);
         let wanting: Vec<DriveId> = wanting.map(|(id, _)| *id).collect();
         for id in wanting {
-            let Some((tag, from)) = self.cleaning_cartridge() else {
-                if self.is_library_steady() && !self.state.has_other_cleaning("") {
+            let is_by_hand = !self.state.drives[&id].has_changer;
+            if is_by_hand {
+                needs.for_drive(id, Need::Cleaning, format!("{id} wants it"));
+            }
+            let Some((tag, from)) = self.cleaning_cartridge().filter(|_| !is_by_hand) else {
+                if self.is_library_steady() && !self.state.has_other_cleaning("") && !is_by_hand {
                     needs.insert(Need::Cleaning, format!("{id} wants it"));
                 }
                 continue;
@@ -355,6 +339,20 @@ impl Step<'_> {
             let at = self.state.place_of(&m.tag)?;
             matches!(at, Element::Slot(_) | Element::MailSlot(_)).then(|| (m.tag.clone(), at))
         })
+    }
+
+    /// Whoever looks for the right one must get at the wrong one.
+    fn put_away_strangers(&mut self, needs: &mut Needs) {
+        let is_it = |drive: &super::drives::Drive| {
+            drive.is_idle() && drive.tag().is_some_and(|tag| self.state.strangers.contains_key(tag))
+        };
+        let drives = self.state.drives.iter().filter(|(_, drive)| is_it(drive));
+        let drives: Vec<DriveId> = drives.map(|(id, _)| *id).collect();
+        for id in drives {
+            if !self.unload(id) && self.is_library_steady() {
+                self.note_mounting(Some(Mounting::NoSlot), needs);
+            }
+        }
     }
 
     /// With nothing better to do, drives look at cartridges that something may have happened to, and at those
@@ -405,9 +403,28 @@ impl Step<'_> {
             Element::Drive(id) => {
                 let drive = self.state.drives.get(&id)?;
                 let is_read = drive.medium.as_ref().is_some_and(|m| m.is == Some(Is::Other));
-                (drive.is_free(self.state.now_s()) && !is_read).then_some(id)
+                let is_free = drive.is_free(self.state.now_s()) || drive.waits_for_medium();
+                (is_free && !is_read).then_some(id)
             }
             _ => self.state.drive_for(""),
         }
+    }
+}
+
+impl State {
+    /// Whether a job's client is here, and its machine may run another.
+    pub(super) fn may_run(&self, job: &Job) -> bool {
+        let needs_client = matches!(job.work, Work::Backup { .. } | Work::Restore { .. });
+        if !needs_client {
+            return true;
+        }
+        let runs = |id: &&JobId| {
+            let other = self.job(**id);
+            other.is_some_and(|o| o.state == JobState::Running && o.machine == job.machine)
+        };
+        let running = self.open.iter().filter(runs).count();
+        let machine = self.records.machines.get(&job.machine);
+        let most = machine.map_or(0, |machine| machine.jobs_max.max(1) as usize);
+        self.clients.contains(&job.id) && running < most
     }
 }

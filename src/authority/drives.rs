@@ -18,8 +18,8 @@ use crate::catalogue::record::{Job, JobId, JobState, MediumState, Record, Second
 const HEALTH_LINES: usize = 50;
 /// Jobs that an alarm names.
 const ALARMS_MAX: usize = 1000;
-/// Failures in a row after which a drive is left alone for a while.
-const FAILURES_MAX: u32 = 3;
+/// Failures in a row after which people hear of it.
+pub(super) const FAILURES_MAX: u32 = 3;
 
 /// A drive.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub struct Drive {
     pub has_changer: bool,
     /// Whether an operator wants it used.
     pub is_used: bool,
+    /// What a person said to have put in.
+    pub(super) expected: Option<String>,
     /// What is in it, as far as is known.
     pub medium: Option<InDrive>,
     /// What it does.
@@ -139,6 +141,7 @@ impl Drive {
         Drive {
             has_changer,
             is_used: true,
+            expected: None,
             medium: None,
             doing: Doing::Nothing,
             session: None,
@@ -186,6 +189,7 @@ impl Step<'_> {
             self.state.drives.insert(at_hand.drive, Drive::new(at_hand.has_changer));
         }
         self.check_what_was_in_drives();
+        self.look_by_hand();
         self.restart_jobs();
         self.alarm_again();
     }
@@ -250,11 +254,14 @@ impl Step<'_> {
         }
         match (task, said) {
             (task, Said::Failed(why)) => self.errand_failed(id, task, &why),
-            (Task::Mount { tag, from, put_back, job, .. }, Said::Mounted(found)) => {
+            (Task::Mount { tag, from, put_back, job, pool }, Said::Mounted(found)) => {
                 self.has_moved(id, tag.as_deref(), from, put_back);
                 // An inventory meanwhile may have known better who is in the drive.
                 let in_bay = self.state.tag_in(Element::Drive(id)).map(str::to_owned);
                 let tag = if from.is_none() { in_bay.or(tag) } else { tag };
+                if let (Some(tag), None, true) = (&tag, pool, found != Found::Nothing) {
+                    self.was_of_use(tag);
+                }
                 self.mounted(id, tag, &found, job);
             }
             (Task::Label { tag, pool, .. }, Said::Labelled(volume)) => {
@@ -323,23 +330,29 @@ impl Step<'_> {
         // A cartridge without a barcode is who its label says, if nobody else is.
         let label =
             label.filter(|t| !t.is_empty() && self.state.place_of(t).is_none_or(|at| at == bay));
-        let tag = tag.or(label);
+        let tag = tag.or(label).or_else(|| self.named_by_hand(id, found));
         let is_nobody = tag.is_none();
         let cartridge = Cartridge { tag: tag.clone(), is_nobody };
         self.state.elements.insert(bay, Some(cartridge));
         let is = match &tag {
-            Some(tag) => self.agree(id, tag, found),
-            None => Is::Other,
+            Some(tag) => {
+                self.state.to_check.remove(tag);
+                self.agree(id, tag, found)
+            }
+            None => Some(Is::Other),
         };
         self.state.drives.entry(id).and_modify(|drive| {
             let home = drive.medium.as_ref().and_then(|m| m.home);
-            drive.medium = Some(InDrive { tag: tag.clone(), home, is: Some(is) });
+            drive.medium = Some(InDrive { tag: tag.clone(), home, is });
         });
         if let Some(tag) = &tag {
-            self.state.to_check.remove(tag);
             self.change_medium(tag, |m| m.location = bay.to_string());
         }
         self.identified(job, tag.as_deref(), found);
+        if *found == Found::Cleaning && !self.state.drives[&id].has_changer {
+            self.state.drives.entry(id).and_modify(|drive| drive.wants_cleaning = false);
+            self.unload(id);
+        }
     }
 
     /// A blank is a volume now.
@@ -356,6 +369,7 @@ impl Step<'_> {
         set.volumes.push(tag.to_owned());
         let number = u32::try_from(set.volumes.len()).unwrap_or(u32::MAX);
         self.put(Record::Set(set));
+        self.was_of_use(tag);
         self.change_medium(tag, |m| {
             m.volume = Some(new.volume);
             m.set = Some((new.set, number));
@@ -380,24 +394,23 @@ impl Step<'_> {
 
     fn errand_failed(&mut self, id: DriveId, task: Task, why: &str) {
         let now_s = self.state.now_s();
-        let rest_s = self.state.settings.rest_s;
         let is_stopped = match &task {
             Task::Read(job) => !self.state.readings.contains_key(job),
             _ => false,
         };
+        let settings = self.state.settings.clone();
         let Some(drive) = self.drive(id) else { return };
-        drive.failures += u32::from(!is_stopped);
-        let is_tired = drive.failures >= FAILURES_MAX;
-        if is_tired {
-            (drive.failures, drive.rests_until_s) = (0, now_s + rest_s);
+        if !is_stopped {
+            drive.failures += 1;
+            drive.rests_until_s = now_s + settings.rest_after(drive.failures);
         }
+        let is_tired = !is_stopped && drive.failures == FAILURES_MAX;
         if let Some(medium) = &mut drive.medium {
             medium.is = None;
         }
         self.tell(None, format!("{id}: {why}"));
         if is_tired {
-            let words =
-                format!("{id} failed {FAILURES_MAX} times in a row and is left alone: {why}");
+            let words = format!("{id} failed {FAILURES_MAX} times in a row: {why}");
             self.notify(Grade::Warning, words);
         }
         self.want_inventory();
@@ -426,10 +439,24 @@ impl Step<'_> {
         }
     }
 
-    /// Leaves a cartridge alone for a while.
+    /// Leaves a cartridge alone with which something failed: the longer, the oftener it did since it was of use.
     pub(super) fn rest(&mut self, tag: &str) {
+        let failures = self.state.failures.entry(tag.to_owned()).or_insert(0);
+        *failures = failures.saturating_add(1);
+        let rest_s = self.state.settings.rest_after(*failures);
+        let until_s = self.state.now_s() + rest_s;
+        self.state.resting.insert(tag.to_owned(), until_s);
+    }
+
+    /// Leaves a cartridge alone that is of no use as it is.
+    pub(super) fn rest_long(&mut self, tag: &str) {
         let until_s = self.state.now_s() + self.state.settings.rest_s;
         self.state.resting.insert(tag.to_owned(), until_s);
+    }
+
+    /// A cartridge was of use.
+    pub(super) fn was_of_use(&mut self, tag: &str) {
+        self.state.failures.remove(tag);
     }
 
     /// Notes in words what a cartridge has.
@@ -461,7 +488,7 @@ impl Step<'_> {
         self.tell(None, format!("{id} wants to be cleaned"));
     }
 
-    fn medium_changed(&mut self, id: DriveId) {
+    pub(super) fn medium_changed(&mut self, id: DriveId) {
         let Some(drive) = self.drive(id) else { return };
         if drive.session.as_ref().is_some_and(|session| !session.needs_medium) {
             return;
@@ -522,6 +549,7 @@ impl Step<'_> {
                 medium.state = MediumState::Cleaning(left.or(before.map(|n| n.saturating_sub(1))));
             }
         });
+        self.was_of_use(tag);
         self.tell(None, format!("{id} was cleaned with {tag}"));
         self.want_inventory();
     }

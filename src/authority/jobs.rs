@@ -12,7 +12,7 @@ use crate::catalogue::record::{Job, JobId, JobState, Record, Seconds, Work};
 use crate::stream::StreamId;
 
 /// Attempts at work that needs no client.
-const ATTEMPTS_MAX: u32 = 5;
+const ATTEMPTS_MAX: u32 = 10;
 /// Users of schedules' jobs are called so.
 pub(super) const SCHEDULE: &str = "schedule ";
 
@@ -191,6 +191,7 @@ impl Step<'_> {
         let now_s = self.state.now_s();
         let said = words(&state);
         let is_done = matches!(state, JobState::Done | JobState::DoneBut(_));
+        let has_failed = matches!(state, JobState::Failed(_));
         self.change_job(id, |job| {
             job.state = state;
             job.ended_s = Some(now_s);
@@ -200,6 +201,11 @@ impl Step<'_> {
             false => self.end_stream(id, Some(said.clone())),
         }
         self.tell(Some(id), format!("job {id}: {said}"));
+        if let (true, Some(Work::Erase { tag })) =
+            (has_failed, self.state.job(id).map(|job| job.work.clone()))
+        {
+            self.end_wish(&tag, &said);
+        }
         self.plan_retry(id);
     }
 

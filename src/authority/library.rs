@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::Action;
 use super::action::{Grade, Reply};
 use super::agree::new_medium;
-use super::drives::InDrive;
+use super::drives::{FAILURES_MAX, InDrive};
 use super::event::{Content, DriveId, Element};
 use super::people::{Need, Needs};
 use super::state::{Cartridge, Inventory, Ordered};
@@ -21,7 +21,7 @@ use crate::catalogue::record::{MediumState, Record};
 const OUTSIDE: &str = "outside of the library";
 /// What the barcodes of cleaning cartridges begin with.
 const CLEANING: &str = "CLN";
-/// Wait before a changer that did not answer is asked again.
+/// Longest wait before a changer that did not answer is asked again.
 const AGAIN_S: i64 = 60;
 
 impl Step<'_> {
@@ -32,7 +32,7 @@ impl Step<'_> {
 
     /// Takes the inventory if it is wanted and nothing moves; asks for people if the library is in trouble.
     pub(super) fn look_around(&mut self, needs: &mut Needs) {
-        if let Some(why) = &self.state.library_trouble {
+        if let Some((why, FAILURES_MAX..)) = &self.state.library_trouble {
             needs.insert(Need::Library, why.clone());
         }
         let Inventory::Wanted(from_s) = self.state.inventory else { return };
@@ -153,11 +153,14 @@ impl Step<'_> {
         if self.state.inventory != Inventory::Asked {
             return;
         }
-        self.state.inventory = Inventory::Wanted(self.state.now_s() + AGAIN_S);
-        if self.state.library_trouble.is_none() {
+        let before = self.state.library_trouble.as_ref().map_or(0, |(_, times)| *times);
+        let times = before.saturating_add(1);
+        let wait_s = self.state.settings.rest_after(times).min(AGAIN_S);
+        self.state.inventory = Inventory::Wanted(self.state.now_s() + wait_s);
+        if times == FAILURES_MAX {
             self.notify(Grade::Warning, format!("the library does not answer: {why}"));
         }
-        self.state.library_trouble = Some(why);
+        self.state.library_trouble = Some((why, times));
     }
 
     /// Begins the next move that was ordered.
@@ -224,7 +227,10 @@ impl Step<'_> {
 
     /// Sends a drive to put back what is in it. False: it cannot.
     pub(super) fn unload(&mut self, id: DriveId) -> bool {
-        let Some(drive) = self.state.drives.get(&id).filter(|d| d.is_idle()) else { return false };
+        let Some(drive) = self.state.drives.get(&id) else { return false };
+        if !drive.is_idle() && (drive.has_changer || !drive.waits_for_medium()) {
+            return false;
+        }
         let home = drive.medium.as_ref().and_then(|medium| medium.home);
         let to = match drive.has_changer {
             true if !self.is_library_steady() => return false,

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::Errand;
+use super::copies::Apart;
 use super::drives::{Doing, Drive, Is, Session, Task};
 use super::event::{DriveId, Element};
-use super::people::Need;
 use super::state::State;
 use super::step::Step;
 use crate::catalogue::record::{
@@ -59,12 +59,12 @@ impl State {
     pub fn is_expired(&self, medium: &Medium) -> bool {
         !self.clock.is_doubted
             && medium.expires_s.is_none_or(|at_s| at_s <= self.now_s())
-            && !self.is_wanted(&medium.tag, false)
+            && !self.is_wanted(&medium.tag)
     }
 
     /// Whether a job that is not over has something on it, builds on it, or is to read it. A verify or a copy
-    /// that has not begun does not make old data stay, unless `waits` counts.
-    fn is_wanted(&self, tag: &str, waits: bool) -> bool {
+    /// that has not begun does not make old data stay.
+    fn is_wanted(&self, tag: &str) -> bool {
         let has = |id: JobId| {
             let job = self.job(id);
             job.is_some_and(|job| job.kept.iter().any(|run| run.medium == tag))
@@ -73,7 +73,7 @@ impl State {
             Work::Backup { .. } => self.chain(job.id).into_iter().any(has),
             Work::Restore { of, .. } => of.iter().copied().any(has),
             Work::Verify { of } | Work::Copy { of, .. } => {
-                (waits || job.state == JobState::Running) && (has(*of) || has(job.id))
+                job.state == JobState::Running && (has(*of) || has(job.id))
             }
             Work::Erase { tag: other } | Work::Identify { tag: other } => other == tag,
         })
@@ -95,7 +95,7 @@ impl State {
     }
 
     /// Whether a drive or a move has it, so that nobody else may.
-    fn is_claimed(&self, tag: &str) -> bool {
+    pub(super) fn is_claimed(&self, tag: &str) -> bool {
         let by_drive = self.drives.values().any(|drive| {
             let in_session = drive.session.as_ref().is_some_and(|s| s.tag == tag);
             let in_task = match &drive.doing {
@@ -128,18 +128,19 @@ impl State {
         }
     }
 
-    /// What a pool would be written on next, of what `drive` (or any free one) can have.
-    pub(super) fn choose(&self, pool: &Pool, drive: Option<DriveId>) -> Option<Choice> {
-        let sets = self.open_sets(pool);
+    /// What a pool would be written on next, of what any free drive can have.
+    pub(super) fn choose(&self, pool: &Pool, apart: &Apart) -> Option<Choice> {
+        let mut sets = self.open_sets(pool);
+        sets.retain(|set| set.volumes.last().is_none_or(|tag| !apart.tags.contains(tag)));
         let last = |set: &&Set| {
             let medium = self.records.media.get(set.volumes.last()?)?;
             let takes_more = medium.state == MediumState::Appendable && !medium.write_protected;
-            (takes_more && self.is_at_hand(&medium.tag, drive)).then(|| medium.tag.clone())
+            (takes_more && self.is_at_hand(&medium.tag, None)).then(|| medium.tag.clone())
         };
         if let Some(tag) = sets.iter().find_map(last) {
             return Some(Choice::Append(tag));
         }
-        self.choose_new(pool, sets.last().map(|set| set.id), drive)
+        self.choose_new(pool, sets.last().map(|set| set.id), None, apart)
     }
 
     /// What a session that needs a medium goes on with: what was just labelled for it, or something new.
@@ -157,7 +158,7 @@ impl State {
         };
         match last.filter(is_fresh) {
             Some(tag) => Some(Choice::Append(tag.clone())),
-            None => self.choose_new(pool, Some(session.set), Some(drive)),
+            None => self.choose_new(pool, Some(session.set), Some(drive), &Apart::default()),
         }
     }
 
@@ -175,8 +176,9 @@ impl State {
         pool: &Pool,
         set: Option<Uuid>,
         drive: Option<DriveId>,
+        apart: &Apart,
     ) -> Option<Choice> {
-        let at_hand = |m: &&&Medium| self.is_at_hand(&m.tag, drive);
+        let at_hand = |m: &&&Medium| self.is_at_hand(&m.tag, drive) && !apart.tags.contains(&m.tag);
         let candidates = self.candidates(pool);
         if let Some(medium) = candidates.iter().find(at_hand) {
             return Some(Choice::Label(medium.tag.clone(), set));
@@ -285,7 +287,8 @@ impl State {
         by_drive || self.moves.iter().any(|ordered| ordered.to == at)
     }
 
-    /// A drive that can fetch a cartridge now; one in which it could not be read is taken last.
+    /// A drive that can fetch a cartridge now; one in which it could not be read is taken last, before it one that
+    /// failed.
     pub(super) fn drive_for(&self, tag: &str) -> Option<DriveId> {
         self.drive_but(tag, None)
     }
@@ -299,43 +302,11 @@ impl State {
         }
         let failed = self.unreadable_in.get(tag);
         let free = self.drives.iter().filter(|(id, drive)| can(id, drive) && drive.has_changer);
-        let rank = |id: &DriveId, is_full: bool| {
-            (failed.is_some_and(|drives| drives.contains(id)), is_full, *id)
+        let rank = |id: &DriveId, drive: &Drive| {
+            let has_failed = failed.is_some_and(|drives| drives.contains(id));
+            (has_failed, drive.failures, drive.medium.is_some(), *id)
         };
-        free.map(|(id, drive)| rank(id, drive.medium.is_some())).min().map(|(_, _, id)| id)
-    }
-
-    /// Whether there is a cleaning cartridge in the library besides this one.
-    pub(super) fn has_other_cleaning(&self, tag: &str) -> bool {
-        let is_good =
-            |m: &Medium| matches!(m.state, MediumState::Cleaning(left) if left != Some(0));
-        let mut others = self.records.media.values().filter(|m| m.tag != tag && is_good(m));
-        others.any(|m| self.place_of(&m.tag).is_some())
-    }
-
-    /// A cartridge in a slot that nobody is likely to miss, the least useful first.
-    pub fn spare(&self) -> Option<(String, Element)> {
-        let use_of = |tag: &str| {
-            let medium = self.records.media.get(tag)?;
-            let is_asked = self.requests.contains_key(&Need::Bring(tag.to_owned()));
-            if is_asked || self.is_claimed(tag) {
-                return None;
-            }
-            let rank = match medium.state {
-                MediumState::Foreign(_) => 0,
-                MediumState::ReadOnly(_) | MediumState::Damaged(_) => 1,
-                MediumState::Full if !self.is_expired(medium) => 2,
-                MediumState::Cleaning(_) if self.has_other_cleaning(tag) => 3,
-                MediumState::Full => 3,
-                MediumState::Appendable => 4,
-                _ => return None,
-            };
-            Some((self.is_wanted(tag, true), rank))
-        };
-        let slots = self.elements.iter().filter(|(at, _)| matches!(at, Element::Slot(_)));
-        let tags = slots.filter_map(|(at, content)| Some((content.as_ref()?.tag.clone()?, *at)));
-        let spare = tags.filter_map(|(tag, at)| Some((use_of(&tag)?, tag, at))).min();
-        spare.map(|(_, tag, at)| (tag, at))
+        free.map(|(id, drive)| rank(id, drive)).min().map(|(.., id)| id)
     }
 }
 
@@ -415,7 +386,7 @@ impl Step<'_> {
             }
             // It is not what it was thought to be: it is looked at again, later.
             (_, Some(_)) => {
-                self.rest(tag);
+                self.rest_long(tag);
                 self.unread(tag);
             }
             (_, None) => {
@@ -434,7 +405,7 @@ impl Step<'_> {
         let Some(medium) = self.state.records.media.get(tag).cloned() else { return };
         let may = medium.state == MediumState::Blank || self.state.is_expired(&medium);
         if !may || medium.write_protected {
-            return self.rest(tag);
+            return self.rest_long(tag);
         }
         self.free(tag, "expired");
         // What was freed may have been the last of that very set.

@@ -95,6 +95,7 @@ impl Step<'_> {
             Order::Export { tag } => self.export(call, &tag),
             Order::Import => self.import(call),
             Order::Inventory => {
+                self.look_by_hand();
                 self.want_inventory();
                 self.answer(call, Reply::Done);
             }

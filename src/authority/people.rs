@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::Action;
 use super::event::{Answered, DriveId, Element, RequestId};
 use super::order::Caller;
+use super::room::{Room, When};
 use super::step::Step;
 use crate::catalogue::record::Right;
 
@@ -44,15 +45,39 @@ pub struct Request {
     pub id: RequestId,
     /// What the person should do.
     pub words: String,
+    /// The place in the library that they were told, which nobody else is told meanwhile.
+    pub place: Option<Element>,
 }
 
-/// What is needed now, and why or where.
-pub(super) type Needs = BTreeMap<Need, String>;
+/// What is needed now, with why or where, how soon, and which drive must be able to have it.
+#[derive(Debug, Default)]
+pub(super) struct Needs(BTreeMap<Need, (String, When, Option<DriveId>)>);
+
+impl Needs {
+    /// Something is needed at once.
+    pub fn insert(&mut self, need: Need, why: String) {
+        self.add(need, why, When::NOW);
+    }
+
+    /// Something is needed, but not before other things.
+    pub fn add(&mut self, need: Need, why: String, when: When) {
+        let known = self.0.entry(need).or_insert((why, when, None));
+        known.1 = known.1.min(when);
+    }
+
+    /// Something is needed at once, and by this drive.
+    pub fn for_drive(&mut self, id: DriveId, need: Need, why: String) {
+        let known = self.0.entry(need).or_insert((why, When::NOW, None));
+        (known.1, known.2) = (When::NOW, known.2.or(Some(id)));
+    }
+}
 
 impl Step<'_> {
     /// Asks for what is new, withdraws what is gone. Where not everything was looked at (an inventory is being
-    /// taken, a job in front waits for a drive) nothing is withdrawn: nobody likes requests that flicker.
-    pub(super) fn ask(&mut self, mut needs: Needs, is_all: bool) {
+    /// taken, a job in front waits for a drive) nothing is withdrawn: nobody likes requests that flicker. What
+    /// would have to lie in the place of something that is needed sooner is not asked for yet.
+    pub(super) fn ask(&mut self, needs: Needs, is_all: bool) {
+        let mut needs = needs.0;
         needs.retain(|need, _| !self.state.denied.contains_key(need));
         let gone = |need: &&Need| is_all && !needs.contains_key(*need);
         let gone: Vec<Need> = self.state.requests.keys().filter(gone).cloned().collect();
@@ -61,14 +86,20 @@ impl Step<'_> {
                 self.act(Action::Withdraw(request.id));
             }
         }
-        for (need, why) in needs {
-            if !self.state.requests.contains_key(&need) {
-                let words = self.words(&need, &why);
-                self.state.last_request += 1;
-                let id = RequestId(self.state.last_request);
-                self.act(Action::Ask { request: id, words: words.clone() });
-                self.state.requests.insert(need, Request { id, words });
+        for (need, (why, when, drive)) in needs {
+            if self.state.requests.contains_key(&need) {
+                continue;
             }
+            let place = self.place_for(&need, when, drive);
+            if need.wants_room() && !place.is_for(when) {
+                continue;
+            }
+            let words = self.words(&need, &why, &place);
+            self.state.last_request += 1;
+            let id = RequestId(self.state.last_request);
+            self.act(Action::Ask { request: id, words: words.clone() });
+            self.clear_for_hand(place.at().filter(|_| need.wants_room()));
+            self.state.requests.insert(need, Request { id, words, place: place.at() });
         }
     }
 
@@ -78,16 +109,18 @@ impl Step<'_> {
             return;
         }
         let asked = self.state.requests.iter().find(|(_, request)| request.id == id);
-        let Some(need) = asked.map(|(need, _)| need.clone()) else { return };
+        let Some((need, place)) = asked.map(|(need, request)| (need.clone(), request.place)) else {
+            return;
+        };
         self.state.requests.remove(&need);
         self.act(Action::Withdraw(id));
         match how {
-            Answered::Done => self.is_done(&need, by),
+            Answered::Done => self.is_done(&need, place, by),
             Answered::No(why) => self.is_denied(need, by, &why),
         }
     }
 
-    fn is_done(&mut self, need: &Need, by: &Caller) {
+    fn is_done(&mut self, need: &Need, place: Option<Element>, by: &Caller) {
         self.audit(&by.name(), format!("answered: {}", need.name()));
         match need {
             Need::Clock => self.trust_clock(),
@@ -96,6 +129,11 @@ impl Step<'_> {
                 self.state.to_check.insert(tag.clone());
                 self.unread(tag);
             }
+            Need::Bring(tag) => {
+                self.was_put(tag, place);
+                self.look_by_hand();
+            }
+            Need::Medium(_) | Need::Cleaning => self.look_by_hand(),
             _ => {}
         }
         self.want_inventory();
@@ -143,52 +181,52 @@ impl Step<'_> {
     }
 
     /// What a person should do.
-    fn words(&self, need: &Need, why: &str) -> String {
+    fn words(&self, need: &Need, why: &str, place: &Room) -> String {
         match need {
             Need::Clock => "the clock jumped: is it right? Until then nothing expires".into(),
             Need::Library => format!("see to the library: {why}"),
-            Need::Slot => self.make_room(),
+            Need::Slot => format!("{place}: no slot is free"),
             Need::Medium(pool) => {
-                format!("put a cartridge that {pool} can be written on {}", self.where_to())
+                let words = format!("put a cartridge that {pool} can be written on {place}");
+                match self.would_do(pool) {
+                    Some(tag) => format!("{words}; {tag} would do"),
+                    None => words,
+                }
             }
-            Need::Bring(tag) => format!("put {tag} {}: {why}", self.where_to()),
+            Need::Bring(tag) => format!("put {tag} {place}: {why}"),
             Need::Stranger(tag) => {
                 format!("the cartridge with the barcode {tag} is {why}: find the right one")
             }
             Need::TakeOut(tag) => format!("take {tag} out of {why}"),
-            Need::Cleaning => format!("put a cleaning cartridge {}: {why}", self.where_to()),
+            Need::Cleaning => format!("put a cleaning cartridge {place}: {why}"),
             Need::Drive => "a copy from one cartridge to another needs two drives".into(),
         }
     }
 
-    fn where_to(&self) -> String {
-        let is_free = |at: &&Element| {
-            matches!(at, Element::MailSlot(_)) && self.state.elements[*at].is_none()
-        };
-        let mail_slot = self.state.elements.keys().find(is_free);
-        let by_hand = self.state.drives.iter().find(|(_, d)| !d.has_changer && d.is_used);
-        if let Some(at) = mail_slot {
-            return format!("into {at}");
-        }
-        if let Some((id, _)) = by_hand {
-            return format!("into {id}");
-        }
-        match self.state.spare().filter(|_| self.state.free_slots() == 0) {
-            Some((tag, at)) => format!("into {at} in place of {tag}"),
-            None => "into a free slot".into(),
-        }
+    /// A cartridge outside of the library that a pool would be written on.
+    fn would_do(&self, pool: &str) -> Option<String> {
+        let pool = self.state.records.pools.get(pool)?;
+        let mut next = self.state.forecast(pool).into_iter().map(|(tag, _)| tag);
+        next.find(|tag| {
+            self.state.place_of(tag).is_none() && !self.state.unobtainable.contains(tag)
+        })
     }
 
-    fn make_room(&self) -> String {
-        let what = match self.state.spare() {
-            Some((tag, at)) => format!("take {tag} out of {at}"),
-            None => "take a cartridge out of a slot".into(),
-        };
-        format!("{what}: no slot is free")
+    fn place_for(&self, need: &Need, when: When, drive: Option<DriveId>) -> Room {
+        match need {
+            Need::Slot => self.state.to_take_out(),
+            _ if need.wants_room() => self.state.room(when, drive),
+            _ => Room::Nowhere,
+        }
     }
 }
 
 impl Need {
+    /// Whether it is something that must lie somewhere.
+    fn wants_room(&self) -> bool {
+        matches!(self, Need::Medium(_) | Need::Bring(_) | Need::Cleaning)
+    }
+
     /// What it is, for the trail.
     fn name(&self) -> String {
         match self {

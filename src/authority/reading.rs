@@ -9,14 +9,15 @@
 use std::collections::VecDeque;
 
 use super::action::Piece;
-use super::drives::{Doing, Drive, Is, Task};
+use super::drives::{Doing, Is, Task};
 use super::event::{DriveId, Element, Stop, Wanted};
 use super::media::{Mounting, Purpose};
 use super::people::{Need, Needs};
+use super::room::When;
 use super::state::{Inventory, State};
 use super::step::Step;
 use super::{Action, Errand};
-use crate::catalogue::record::{Job, JobId, JobState, Kept, MediumState, Pool, Work};
+use crate::catalogue::record::{Job, JobId, JobState, Kept, MediumState, Work};
 use crate::stream::StreamId;
 
 /// Pieces of one errand.
@@ -53,7 +54,7 @@ pub struct Reading {
 }
 
 /// What a reading does next.
-enum Next {
+pub(super) enum Next {
     /// Read these, which lie on this cartridge.
     Read(String, Vec<Piece>),
     /// A person must bring this one.
@@ -67,7 +68,7 @@ enum Next {
 }
 
 impl State {
-    fn next_of(&self, reading: &Reading) -> Next {
+    pub(super) fn next_of(&self, reading: &Reading) -> Next {
         let Some(first) = reading.todo.front() else { return Next::Done };
         let best = self.candidates_at(reading, first).min_by_key(|(rank, _)| *rank);
         let Some((rank, run)) = best else {
@@ -86,12 +87,41 @@ impl State {
         Next::Read(tag.clone(), self.batch(reading, &tag))
     }
 
-    /// The drive a copy would be written in, if none else is taken.
-    pub(super) fn drive_to_copy_to(&self, pool: &Pool) -> Option<DriveId> {
-        let writes = |drive: &Drive| drive.session.as_ref().is_some_and(|s| s.pool == pool.name);
-        let in_session = self.drives.iter().find(|(_, drive)| writes(drive)).map(|(id, _)| *id);
-        let new = || self.drive_for(self.choose(pool, None)?.tag());
-        in_session.or_else(new)
+    /// Every copy of a job, each for itself.
+    pub(super) fn verify_plan(&self, of: JobId) -> Reading {
+        let kept = self.job(of).map_or(&[][..], |job| &job.kept);
+        let range = |run: &Kept| Range { of, from: run.from, to: run.to, copy: Some(run.copy) };
+        Reading::of(kept.iter().map(range))
+    }
+
+    /// All that jobs kept: as long as nobody knows what of it is wanted.
+    pub(super) fn whole_plan(&self, of: &[JobId]) -> Reading {
+        let range = |of: &JobId| {
+            let to = self.job(*of).map_or(0, |job| job.recorded);
+            Range { of: *of, from: 0, to, copy: None }
+        };
+        Reading::of(of.iter().map(range))
+    }
+
+    /// Cartridges that a reading is read from, in this order.
+    pub(super) fn tags_of(&self, reading: &Reading) -> Vec<String> {
+        let mut tags: Vec<String> = Vec::new();
+        for range in &reading.todo {
+            let mut at = range.clone();
+            while at.from < at.to {
+                let best = self.candidates_at(reading, &at).min_by_key(|(rank, _)| *rank);
+                at.from = match best {
+                    Some((_, run)) => {
+                        if !tags.contains(&run.medium) {
+                            tags.push(run.medium.clone());
+                        }
+                        reading.good_to(run, &at)
+                    }
+                    None => self.next_start(reading, &at),
+                };
+            }
+        }
+        tags
     }
 
     /// Runs that have the first byte of a range, each with how good it is: the least is the best.
@@ -214,7 +244,7 @@ impl State {
 const OUTSIDE: u8 = 9;
 
 impl Reading {
-    fn of(ranges: impl IntoIterator<Item = Range>) -> Reading {
+    pub(super) fn of(ranges: impl IntoIterator<Item = Range>) -> Reading {
         let todo = ranges.into_iter().filter(|range| range.from < range.to).collect();
         Reading { is_planned: true, todo, ..Reading::default() }
     }
@@ -282,7 +312,7 @@ impl Step<'_> {
         if !self.state.readings.contains_key(&job.id) {
             match &job.work {
                 Work::Verify { of } => {
-                    let reading = self.verify_plan(*of);
+                    let reading = self.state.verify_plan(*of);
                     self.state.readings.insert(job.id, reading);
                 }
                 _ => {
@@ -300,60 +330,10 @@ impl Step<'_> {
         }
     }
 
-    /// Every copy of a job, each for itself.
-    fn verify_plan(&self, of: JobId) -> Reading {
-        let kept = self.state.job(of).map_or(&[][..], |job| &job.kept);
-        let range = |run: &Kept| Range { of, from: run.from, to: run.to, copy: Some(run.copy) };
-        Reading::of(kept.iter().map(range))
-    }
-
-    /// What is left for a copy to read.
-    fn copy_plan(&self, id: JobId) -> Reading {
-        let Some(job) = self.state.job(id) else { return Reading::default() };
-        let Work::Copy { of, .. } = job.work else { return Reading::default() };
-        let to = self.state.job(of).map_or(0, |of| of.recorded);
-        Reading::of([Range { of, from: job.recorded, to, copy: None }])
-    }
-
-    /// The drive a copy would be read in, if it can have it now; not the one it would be written in.
-    pub(super) fn drive_to_copy_from(
-        &mut self,
-        job: &Job,
-        to: Option<DriveId>,
-        needs: &mut Needs,
-    ) -> Option<DriveId> {
-        let reading = self.copy_plan(job.id);
-        match self.state.next_of(&reading) {
-            Next::Read(tag, _) if self.state.is_at_hand(&tag, None) => {
-                // What lies in a drive is read there, whatever else that drive would be good for.
-                let is_in_drive = matches!(self.state.place_of(&tag), Some(Element::Drive(_)));
-                let drive = self.state.drive_but(&tag, to.filter(|_| !is_in_drive));
-                if drive.is_some() {
-                    self.state.readings.insert(job.id, reading);
-                }
-                drive
-            }
-            Next::Bring(tag) => {
-                self.need_tag(&tag, job.id, needs);
-                None
-            }
-            Next::Gap(range, why) => {
-                let words = format!("bytes {}..{}: {why}", range.from, range.to);
-                self.over(job.id, JobState::Failed(words));
-                None
-            }
-            // All of it was recorded, and nobody came to say so.
-            Next::Done => {
-                self.over(job.id, JobState::Done);
-                None
-            }
-            _ => None,
-        }
-    }
-
-    fn need_tag(&mut self, tag: &str, job: JobId, needs: &mut Needs) {
+    pub(super) fn need_tag(&mut self, tag: &str, job: JobId, needs: &mut Needs) {
         if self.is_library_steady() && !self.state.strangers.contains_key(tag) {
-            needs.insert(Need::Bring(tag.to_owned()), format!("job {job} waits for it"));
+            let when = self.state.job(job).map_or(When::NOW, When::next_of);
+            needs.add(Need::Bring(tag.to_owned()), format!("job {job} waits for it"), when);
         }
     }
 
@@ -401,6 +381,7 @@ impl Step<'_> {
             return true;
         }
         if !self.state.is_at_hand(tag, None) {
+            self.step_aside(id, tag);
             return false;
         }
         let Some(drive) = self.state.drive_for(tag) else { return false };
@@ -454,9 +435,12 @@ impl Step<'_> {
             self.state.drives.get(&drive).and_then(|d| d.tag()).unwrap_or_default().to_owned();
         let Some(reading) = self.state.readings.get_mut(&id) else { return };
         let Some(pieces) = reading.under_way.take() else { return };
+        self.was_of_use(&tag);
         match stop {
             None => {
-                reading.has_read_all(&pieces);
+                if let Some(reading) = self.state.readings.get_mut(&id) {
+                    reading.has_read_all(&pieces);
+                }
                 let now_s = self.state.now_s();
                 self.change_medium(&tag, |m| m.verified_s = Some(now_s));
             }

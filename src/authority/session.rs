@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::drives::{Is, Session};
 use super::event::{DriveId, Ending, ErrandId, Said};
+use super::state::State;
 use super::step::Step;
 use super::{Action, Errand};
 use crate::catalogue::record::{JobId, JobState, Kept, MediumState, NewSet, Record, Work};
@@ -98,6 +99,7 @@ impl Step<'_> {
             );
             return self.act(Action::EndStream { job: said.job, cut: Some(why) });
         }
+        self.was_of_use(&session.tag);
         self.keep(said.job, &session.tag, &said.kept, said.to);
         self.change_job(said.job, |job| job.entries = job.entries.max(said.entries));
         self.change_medium(&session.tag, |m| m.valid_to = m.valid_to.max(said.valid_to));
@@ -109,7 +111,7 @@ impl Step<'_> {
     /// time.
     pub(super) fn keep(&mut self, id: JobId, tag: &str, kept: &[Kept], to: u64) {
         let Some(job) = self.state.job(id) else { return };
-        let copy = self.copy_number(id);
+        let copy = self.state.copy_number(id);
         let pool = match &job.work {
             Work::Backup { pool, .. } | Work::Copy { pool, .. } => pool.clone(),
             _ => return,
@@ -151,17 +153,6 @@ impl Step<'_> {
     fn expiry(&self, pool: &str) -> i64 {
         let retention_s = self.state.records.pools.get(pool).map_or(0, |pool| pool.retention_s);
         self.state.clock.latest_s().saturating_add(retention_s)
-    }
-
-    /// Which copy of a stream a job writes.
-    fn copy_number(&self, id: JobId) -> u8 {
-        let Some(job) = self.state.job(id) else { return 0 };
-        let Work::Copy { of, .. } = job.work else { return 0 };
-        if let Some(run) = job.kept.first() {
-            return run.copy;
-        }
-        let copies = self.state.job(of).into_iter().flat_map(|of| &of.kept).map(|run| run.copy);
-        copies.max().map_or(0, |last| last.saturating_add(1))
     }
 
     fn job_ended(&mut self, id: DriveId, job: JobId, how: Ending) {
@@ -272,6 +263,19 @@ impl Step<'_> {
             set.closed = true;
             self.put(Record::Set(set));
         }
+    }
+}
+
+impl State {
+    /// Which copy of a stream a job writes.
+    pub(super) fn copy_number(&self, id: JobId) -> u8 {
+        let Some(job) = self.job(id) else { return 0 };
+        let Work::Copy { of, .. } = job.work else { return 0 };
+        if let Some(run) = job.kept.first() {
+            return run.copy;
+        }
+        let copies = self.job(of).into_iter().flat_map(|of| &of.kept).map(|run| run.copy);
+        copies.max().map_or(0, |last| last.saturating_add(1))
     }
 }
 

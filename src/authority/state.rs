@@ -31,7 +31,9 @@ pub struct Settings {
     pub client_wait_s: Seconds,
     /// Wait before the first new try of a scheduled job; doubles up to 64 times as long.
     pub retry_s: Seconds,
-    /// How long a cartridge or drive that failed is left alone.
+    /// How long a cartridge or drive is left alone that failed once; doubles with each failure …
+    pub rest_first_s: Seconds,
+    /// … up to this. So long is left alone what is of no use as it is.
     pub rest_s: Seconds,
     /// Wait between an agreed wish and the erasing.
     pub wish_wait_s: Seconds,
@@ -47,10 +49,19 @@ impl Default for Settings {
             open_jobs_max: 10_000,
             client_wait_s: 600,
             retry_s: 60,
+            rest_first_s: 5,
             rest_s: 1800,
             wish_wait_s: 24 * 3600,
             wish_wait_empty_s: 3600,
         }
+    }
+}
+
+impl Settings {
+    /// How long to leave alone what failed so often in a row.
+    pub(super) fn rest_after(&self, failures: u32) -> Seconds {
+        let doublings = failures.saturating_sub(1).min(20);
+        self.rest_first_s.saturating_mul(1 << doublings).min(self.rest_s)
     }
 }
 
@@ -123,6 +134,8 @@ pub struct State {
     pub(super) retries: BTreeMap<JobId, Seconds>,
     /// Cartridges that are left alone for a while.
     pub(super) resting: BTreeMap<String, Seconds>,
+    /// Errands that failed with a cartridge since it was of use.
+    pub(super) failures: BTreeMap<String, u32>,
     /// Cartridges that are not who they should be: what was found.
     pub(super) strangers: BTreeMap<String, String>,
     /// Drives in which a cartridge could not be read.
@@ -136,8 +149,8 @@ pub struct State {
     /// Moves to be made, the first under way if `is_moving`.
     pub(super) moves: VecDeque<Ordered>,
     pub(super) is_moving: bool,
-    /// Why the library does not answer.
-    pub(super) library_trouble: Option<String>,
+    /// Why the library does not answer, and how often it did not.
+    pub(super) library_trouble: Option<(String, u32)>,
     /// Cartridges people should take out of mail slots.
     pub(super) take_out: BTreeSet<String>,
     /// Day and bytes a machine gave on it.
@@ -167,6 +180,7 @@ impl State {
             readings: BTreeMap::new(),
             retries: BTreeMap::new(),
             resting: BTreeMap::new(),
+            failures: BTreeMap::new(),
             strangers: BTreeMap::new(),
             unreadable_in: BTreeMap::new(),
             unobtainable: BTreeSet::new(),
@@ -235,6 +249,7 @@ impl State {
     }
 }
 
-fn place(job: &Job) -> Place {
+/// The place of a job in the queue.
+pub(super) fn place(job: &Job) -> Place {
     (Reverse(job.priority), job.id)
 }

@@ -96,6 +96,17 @@ impl Step<'_> {
         }
     }
 
+    /// What could not be erased is not tried for ever: whoever still wants it says so again.
+    pub(super) fn end_wish(&mut self, tag: &str, why: &str) {
+        let wishes = self.state.records.wishes.values().filter(|wish| self.is_agreed(&wish.tag));
+        let numbers = wishes.filter(|wish| wish.tag == tag).map(|wish| wish.number);
+        let numbers: Vec<u64> = numbers.collect();
+        for number in numbers {
+            self.forget(Change::DropWish(number));
+            self.notify(Grade::Warning, format!("wish {number}: {tag} is not erased: {why}"));
+        }
+    }
+
     /// Ends an erasing that did not begin when its wish was taken back.
     pub(super) fn cancel_erase(&mut self, tag: &str, by: &Caller) {
         let jobs = self.state.open.iter().filter_map(|id| self.state.job(*id));

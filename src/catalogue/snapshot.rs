@@ -54,14 +54,37 @@ impl Snapshot {
 
     /// Every record, in order of kind and key.
     pub fn records(&self) -> Result<Vec<Record>, Fault> {
+        self.of_kinds(&Kind::ALL)
+    }
+
+    /// The same, but of the audit trail, which grows for ever, only the last entry: what follows needs no more.
+    pub fn records_to_go_on(&self) -> Result<Vec<Record>, Fault> {
+        let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Audit).collect();
+        let mut all = self.of_kinds(&kinds)?;
+        all.extend(self.last(Kind::Audit)?);
+        Ok(all)
+    }
+
+    fn of_kinds(&self, kinds: &[Kind]) -> Result<Vec<Record>, Fault> {
         let mut all = Vec::new();
-        for kind in Kind::ALL {
-            self.each(kind, &mut |record| {
+        for kind in kinds {
+            self.each(*kind, &mut |record| {
                 all.push(record?);
                 Ok(())
             })?;
         }
         Ok(all)
+    }
+
+    /// The record of a kind with the largest key.
+    fn last(&self, kind: Kind) -> Result<Option<Record>, Fault> {
+        guarded("read", || {
+            let Some(table) = open(&self.transaction, kind.table())? else { return Ok(None) };
+            let last = table.range::<&[u8]>(..).map_err(|e| failed("read")(e.into()))?.next_back();
+            let Some(pair) = last else { return Ok(None) };
+            let (key, value) = pair.map_err(|e| failed("read")(e.into()))?;
+            kind.open(key.value(), value.value()).map(Some)
+        })
     }
 
     /// One record.

@@ -207,9 +207,10 @@ impl Catalogue {
         looked
     }
 
-    /// Every record, in order of kind and key. A damaged one is a fault that names it.
+    /// What the authority goes on with: every record in order of kind and key, and the last entry of the audit
+    /// trail. A damaged one is a fault that names it.
     pub fn load(&self) -> Result<Vec<Record>, Fault> {
-        self.reader().snapshot()?.records()
+        self.reader().snapshot()?.records_to_go_on()
     }
 
     /// What others read by, while this goes on changing.

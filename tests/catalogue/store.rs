@@ -17,10 +17,22 @@ fn what_was_committed_is_there_after_opening_again() {
     expected.insert(2, user("carl"));
     assert_eq!(all.records, expected);
     let catalogue = Catalogue::open(&path).unwrap();
-    assert_eq!(catalogue.load().unwrap(), expected);
+    assert_eq!(catalogue.reader().snapshot().unwrap().records().unwrap(), expected);
     assert_eq!(All::of(&catalogue.reader().snapshot().unwrap()).unwrap(), all);
     let fault = Catalogue::open(&path).unwrap_err();
     assert_eq!(fault.hint.as_deref(), Some("another process has it open"));
+}
+
+#[test]
+fn of_the_trail_only_the_last_entry_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("catalogue");
+    let all = full(&path, 10);
+    let (trail, rest): (Vec<Record>, Vec<Record>) =
+        all.records.into_iter().partition(|record| matches!(record, Record::Audit(_)));
+    assert!(trail.len() > 1, "a trail of one entry shows nothing");
+    let loaded = Catalogue::open(&path).unwrap().load().unwrap();
+    assert_eq!(loaded, [rest, trail[trail.len() - 1..].to_vec()].concat());
 }
 
 #[test]

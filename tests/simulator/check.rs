@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tapioca::authority::Errand;
 use tapioca::authority::action::Piece;
-use tapioca::authority::event::{DriveId, ErrandId, Event, Found, Said, Wanted};
+use tapioca::authority::event::{DriveId, ErrandId, Event, Found, Said, Volume, Wanted};
 use tapioca::authority::records::Records;
 use tapioca::catalogue::record::{Job, JobId, JobState, Kept, MediumState, Work};
 use tapioca::stream::StreamId;
 use uuid::Uuid;
 
-use crate::things::{Cart, Kind, SimDrive, Tape, in_drive};
+use crate::things::{Cart, Damage, Kind, SimDrive, Tape, in_drive};
 use crate::world::{Trouble, World};
 
 /// What was promised, as an onlooker would write it down.
@@ -32,6 +32,8 @@ pub struct Oracle {
     given: BTreeMap<JobId, Vec<(JobId, u64, u64, bool)>>,
     pending: BTreeMap<DriveId, ErrandId>,
     erased: BTreeSet<Uuid>,
+    /// Volumes of which was told that their first files are damaged.
+    damaged_first: BTreeSet<Uuid>,
     wrong: Option<String>,
     pub restored: u64,
     pub relabelled: u64,
@@ -72,6 +74,9 @@ impl Oracle {
             Said::Mounted(found) if is_pending => {
                 self.pending.remove(id);
                 drive.told = true;
+                if let Found::Ours(Volume { damage: Some(_), volume, .. }) = found {
+                    self.damaged_first.insert(*volume);
+                }
                 // Of one that is taken for somebody else, nothing is known.
                 let is_it = |n: &usize| match found {
                     Found::Ours(volume) => carts[*n].barcode.as_ref() == Some(&volume.tag),
@@ -80,6 +85,8 @@ impl Oracle {
                 return in_drive(carts, *id).filter(is_it);
             }
             Said::Failed(_) if is_pending => drive.told = false,
+            // In a session the drive's owner would know.
+            Said::Changed if drive.session.as_ref().is_some_and(|s| !s.needs_medium) => {}
             Said::Changed | Said::Lost(_) => drive.told = false,
             _ => {}
         }
@@ -220,6 +227,14 @@ impl Oracle {
             return Err(format!("I2: {what:?} on {:?}", medium.state));
         }
         let Some(tape) = cart.tape() else { return Ok(()) };
+        if cart.worm && !matches!(what, Errand::Begin { .. }) {
+            return Err(format!("I2: {what:?} on a WORM cartridge that holds {}", tape.tag));
+        }
+        if let Errand::Begin { volume, .. } = what
+            && self.damaged_first.contains(volume)
+        {
+            return Err(format!("I2: {what:?}, whose first file is damaged"));
+        }
         if let Errand::Begin { end, volume, .. } = what {
             return match tape.tag == *tag && tape.volume == *volume && *end >= tape.end {
                 true => Ok(()),
@@ -261,6 +276,7 @@ impl World {
         }
         self.nothing_promised_is_lost()?;
         self.nothing_is_ahead_of_its_tape()?;
+        self.copies_lie_apart()?;
         self.everything_is_in_one_place()
     }
 
@@ -322,6 +338,19 @@ impl World {
         Ok(())
     }
 
+    /// I9.
+    fn copies_lie_apart(&self) -> Result<(), String> {
+        for job in self.committed.jobs.values() {
+            let mut copy_on: BTreeMap<&str, u8> = BTreeMap::new();
+            for run in job.kept.iter().filter(|_| matches!(job.work, Work::Backup { .. })) {
+                if *copy_on.entry(&run.medium).or_insert(run.copy) != run.copy {
+                    return Err(format!("I9: job {}: two copies on {}", job.id, run.medium));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn everything_is_in_one_place(&self) -> Result<(), String> {
         let mut seen = BTreeSet::new();
         for cartridge in self.state.elements.values().flatten() {
@@ -337,7 +366,9 @@ impl World {
     /// I8, when all has been calm for long.
     pub fn everything_is_over(&self) -> Result<(), String> {
         for job in self.committed.jobs.values().filter(|job| !job.state.is_over()) {
-            let lacks_drive = matches!(job.work, Work::Copy { .. }) && self.drives.len() < 2;
+            let by_hand = self.by_hand.len();
+            let can_copy = by_hand >= 2 || self.drives.len() - by_hand >= 2;
+            let lacks_drive = matches!(job.work, Work::Copy { .. }) && !can_copy;
             if !lacks_drive {
                 let asked = &self.state.requests;
                 return Err(format!("I8: job {} waits: {job:?}; asked: {asked:?}", job.id));
@@ -362,6 +393,7 @@ impl World {
             let is_here = |cart: &&Cart| {
                 cart.tape().is_some_and(|tape| {
                     Some(tape.volume) == run.volume
+                        && tape.damage != Some(Damage::Label)
                         && tape.holds(stream, at, at + 1, run)
                         && tape.unreadable(stream, at, at + 1).is_none()
                 })
@@ -369,8 +401,18 @@ impl World {
             run.from <= at
                 && at < run.to
                 && !self.oracle.denied.contains(&run.medium)
+                && !self.is_taken_for(&run.medium)
                 && self.carts.iter().any(|cart| is_here(&cart))
         };
         !job.kept.iter().any(|run| can(&run))
+    }
+
+    /// Whether another bears its barcode, and nobody can tell by its label.
+    fn is_taken_for(&self, tag: &str) -> bool {
+        let hides = |cart: &Cart| {
+            let tape = cart.tape().filter(|tape| tape.damage == Some(Damage::Label));
+            cart.barcode.as_deref() == Some(tag) && tape.is_some_and(|tape| tape.tag != tag)
+        };
+        self.carts.iter().any(hides)
     }
 }

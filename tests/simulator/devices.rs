@@ -39,6 +39,11 @@ impl World {
                     self.drives.entry(id).and_modify(|drive| drive.told = false);
                 }
                 self.oracle.sends(id, errand);
+                if self.now_s < self.in_use_to_s {
+                    let why = "it is in use by another process".into();
+                    self.drive_says(id, errand, Said::Failed(why));
+                    return Ok(());
+                }
                 self.drives.entry(id).and_modify(|drive| drive.busy = Some((errand, what)));
                 let slow = if self.has(Trouble::Slowness, 200) { 40 } else { 1 };
                 let delay_s = self.dice.seconds(5, 180) * slow;
@@ -131,6 +136,11 @@ impl World {
 
     /// A robot that jams has perhaps moved something all the same.
     fn half_done(&mut self, id: DriveId, what: &Errand) {
+        if let Errand::Label { tag, set, number, over } = what
+            && self.dice.permille(500)
+        {
+            let _ = self.label(id, tag.clone(), *set, *number, *over);
+        }
         if let Errand::Mount { put_back, from, .. } = what
             && self.dice.permille(500)
         {
@@ -188,6 +198,7 @@ impl World {
         };
         let may = match &self.carts[cart].kind {
             Kind::Blank => true,
+            Kind::Ours(_) if self.carts[cart].worm => false,
             Kind::Ours(tape) => over == Some(tape.volume) || tape.end == FIRST,
             _ => false,
         };
@@ -204,8 +215,14 @@ impl World {
             end: FIRST,
             runs: Vec::new(),
             lost_unseen: false,
+            damage: None,
         };
         self.carts[cart].kind = Kind::Ours(tape);
+        let worm = self.carts[cart].worm;
+        if self.by_hand.contains(&id) {
+            // Somebody writes it on it.
+            self.carts[cart].barcode = Some(tag.clone());
+        }
         Said::Labelled(Volume {
             tag,
             volume,
@@ -214,7 +231,7 @@ impl World {
             end: FIRST,
             is_empty: true,
             write_protected: false,
-            worm: false,
+            worm,
             damage: None,
             ahead: Vec::new(),
         })

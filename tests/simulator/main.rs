@@ -1,7 +1,7 @@
 //! The authority in a world that misbehaves: years of bad days in seconds, from a seed.
 //!
 //! `SEED=7 cargo test --test simulator -- one_seed --nocapture` prints what happens in one run, a line for each
-//! event and action. `TAPIOCA_LONG=1` runs many more seeds.
+//! event and action. `TAPIOCA_LONG=1` runs many more seeds; `SEEDS=1000 FROM=20001` runs so many, from there on.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod check;
@@ -9,43 +9,64 @@ mod devices;
 mod dice;
 mod people;
 mod run;
+mod sabotage;
 mod things;
 mod world;
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use run::{run, run_with_log};
+use run::{End, run, run_with, run_with_log};
 
-fn seeds() -> u64 {
-    let asked = std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+fn asked(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+fn seeds() -> std::ops::Range<u64> {
     let long = std::env::var_os("TAPIOCA_LONG").is_some();
-    asked.unwrap_or(if long { 10_000 } else { 300 })
+    let from = asked("FROM").unwrap_or(1);
+    from..from + asked("SEEDS").unwrap_or(if long { 10_000 } else { 300 })
+}
+
+/// Runs them, as many at once as there are processors.
+fn run_all(seeds: std::ops::Range<u64>) -> BTreeMap<u64, Result<End, String>> {
+    let next = AtomicU64::new(seeds.start);
+    let ends = Mutex::new(BTreeMap::new());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        break;
+                    }
+                    let end = std::panic::catch_unwind(|| run(seed));
+                    let end = end.unwrap_or_else(|_| Err("it panicked".into()));
+                    ends.lock().unwrap().insert(seed, end);
+                }
+            });
+        }
+    });
+    ends.into_inner().unwrap()
 }
 
 #[test]
 fn nothing_promised_is_lost_whatever_happens() {
     let begun = Instant::now();
-    let (mut events, mut cuts, mut done, mut restored, mut relabelled) = (0, 0, 0, 0, 0);
+    let mut all = End::default();
     let mut failed = Vec::new();
-    for seed in 1..=seeds() {
-        match run(seed) {
-            Ok(end) => {
-                events += end.events;
-                cuts += end.power_cuts;
-                done += end.done;
-                restored += end.restored;
-                relabelled += end.relabelled;
-            }
+    for (seed, end) in run_all(seeds()) {
+        match end {
+            Ok(end) => all.add(&end),
             Err(why) => failed.push((seed, why)),
         }
     }
-    let seconds = begun.elapsed().as_secs_f64();
-    println!(
-        "{} seeds: {events} events, {cuts} power cuts, {done} jobs done, {restored} restores, \
-         {relabelled} relabelled; {:.0} events a minute",
-        seeds(),
-        events as f64 / seconds * 60.0
-    );
+    let a_minute = all.events as f64 / begun.elapsed().as_secs_f64() * 60.0;
+    println!("seeds {:?}: {all}; {a_minute:.0} events a minute", seeds());
     if let Some((seed, why)) = failed.first() {
         let (log, _) = run_with_log(*seed);
         let lines: Vec<&str> = log.lines().collect();
@@ -57,7 +78,40 @@ fn nothing_promised_is_lost_whatever_happens() {
         let seeds: Vec<u64> = failed.iter().map(|(seed, _)| *seed).take(50).collect();
         panic!("{} seeds fail: {seeds:?}; seed {seed}: {why}", failed.len());
     }
-    assert!(done > 0 && restored > 0 && cuts > 0 && relabelled > 0, "the world was too calm");
+    let is_wild = all.done > 0 && all.restored > 0 && all.power_cuts > 0 && all.relabelled > 0;
+    assert!(is_wild, "the world was too calm");
+}
+
+/// Seeds that failed once. Worlds and people have changed since, so the rules that were missing are also
+/// scenes of their own, in `tests/authority.rs`.
+#[test]
+fn seeds_that_found_something_find_nothing_more() {
+    let found = [
+        // A copy waited in a session for a cartridge that this very session wrote.
+        ("a copy leaves a session that writes what it reads", &[7025][..]),
+        ("a drive that is said to be lost has lost its errand", &[8732]),
+        ("nobody is sent in a circle in a full library", &[23, 33, 125, 300, 1359]),
+        ("a stranger is put away, so that the right one can come", &[1992]),
+        ("what cannot be told by its barcode can be taken out", &[3206, 8820]),
+        ("drives that people serve take what is needed first", &[49, 73, 96, 124, 153, 249]),
+        ("what cannot be read is looked at again before it is given up", &[633]),
+        ("what cannot be erased is not tried for ever", &[3486]),
+    ];
+    for (what, seeds) in found {
+        for seed in seeds {
+            run(*seed).unwrap_or_else(|why| panic!("{what}: seed {seed}: {why}"));
+        }
+    }
+}
+
+#[test]
+fn every_sabotage_is_noticed() {
+    for (sabotage, said) in sabotage::ALL {
+        let noticed = (1..=200).find_map(|seed| Some((seed, run_with(seed, sabotage).err()?)));
+        let (seed, why) = noticed.unwrap_or_else(|| panic!("{sabotage:?} goes unnoticed"));
+        println!("{sabotage:?}: seed {seed}: {}", why.chars().take(150).collect::<String>());
+        assert!(why.contains(said), "{sabotage:?}: {why}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tapioca::authority::event::{Answered, DriveId, Element, Event, RequestId};
+use tapioca::authority::event::{Answered, DriveId, Element, ErrandId, Event, RequestId, Said};
 use tapioca::authority::people::Need;
 use tapioca::authority::{Caller, Order};
 use tapioca::catalogue::record::{JobId, JobState, NewSet, Pool, Right, Work};
@@ -176,7 +176,7 @@ impl World {
     /// A person does what they were asked: late, wrongly, or not.
     pub fn person(&mut self, id: RequestId) -> Option<Event> {
         let asked = self.state.requests.iter().find(|(_, request)| request.id == id);
-        let need = asked.map(|(need, _)| need.clone())?;
+        let (need, words) = asked.map(|(need, request)| (need.clone(), request.words.clone()))?;
         if need == Need::Drive {
             return None;
         }
@@ -184,7 +184,7 @@ impl World {
             self.after(20_000, Todo::Person(id));
             return None;
         }
-        let how = match self.does(&need) {
+        let how = match self.does(&need, &words) {
             true => Answered::Done,
             false => Answered::No("it is not here".into()),
         };
@@ -196,57 +196,105 @@ impl World {
         Some(Event::Answer { request: id, by: operator(), how })
     }
 
-    fn does(&mut self, need: &Need) -> bool {
+    fn does(&mut self, need: &Need, words: &str) -> bool {
         let is_wrong = self.has(Trouble::Laziness, 200);
         match need {
             Need::Clock => self.clock_off_s = 0,
             Need::Library | Need::Drive => {}
-            Need::Slot => self.make_room(),
-            Need::Medium(_) if is_wrong => self.bring_new(Kind::Foreign),
-            Need::Medium(_) => self.bring_new(Kind::Blank),
-            Need::Cleaning => self.bring_new(Kind::Cleaning),
-            Need::Bring(tag) | Need::Stranger(tag) => return !is_wrong && self.bring(tag),
+            Need::Slot => self.make_room(words),
+            Need::Medium(_) if is_wrong => self.bring_new(Kind::Foreign, words),
+            Need::Medium(_) => self.bring_writable(words),
+            Need::Cleaning => self.bring_new(Kind::Cleaning, words),
+            Need::Bring(tag) | Need::Stranger(tag) => return !is_wrong && self.bring(tag, words),
             Need::TakeOut(tag) => self.take_out(tag),
         }
         true
     }
 
-    fn free_slot(&mut self) -> Option<Element> {
-        let is_free = |at: &&Element| {
-            !matches!(at, Element::Drive(_)) && self.carts.iter().all(|cart| cart.at != Some(**at))
-        };
-        let at = self.elements.iter().rev().find(is_free).copied();
-        if at.is_none() {
-            self.make_room();
-        }
-        at
+    fn is_free(&self, at: Element) -> bool {
+        self.carts.iter().all(|cart| cart.at != Some(at))
     }
 
-    /// Takes out what they are told nobody will miss; else what they think themselves.
-    fn make_room(&mut self) {
-        let told = self.state.spare().and_then(|(_, at)| in_element(&self.carts, at));
+    /// Where something goes, by the words; what was there is taken out if they say so. None: it cannot be done so
+    /// any more.
+    fn place(&mut self, words: &str) -> Option<Element> {
+        let is_place = |at: &&Element| !matches!(at, Element::Drive(_)) && self.is_free(**at);
+        if let Some(Element::Drive(id)) = element_behind(words, "into ") {
+            return self.hand_to(id);
+        }
+        let Some(at) = element_behind(words, "into ") else {
+            return self.elements.iter().rev().find(is_place).copied();
+        };
+        if let Some(cart) = in_element(&self.carts, at) {
+            let who = words.split(" in place of ").nth(1)?;
+            if !is_called(&self.carts[cart], who) {
+                return None;
+            }
+            self.carts[cart].at = None;
+        }
+        Some(at)
+    }
+
+    /// Makes place in a drive that people serve. None: it is at work, or there is none.
+    fn hand_to(&mut self, id: DriveId) -> Option<Element> {
+        let drive = self.drives.get_mut(&id).filter(|_| self.by_hand.contains(&id))?;
+        let waits = drive.session.as_ref().is_none_or(|session| session.needs_medium);
+        if drive.busy.is_some() || !waits {
+            return None;
+        }
+        drive.told = false;
+        let at = Element::Drive(id);
+        if let Some(cart) = in_element(&self.carts, at) {
+            self.carts[cart].at = None;
+        }
+        if self.dice.permille(500) {
+            self.say(0, Event::Drive { drive: id, errand: ErrandId(0), said: Said::Changed });
+        }
+        Some(at)
+    }
+
+    /// What would do, or a blank.
+    fn bring_writable(&mut self, words: &str) {
+        let named = words.strip_suffix(" would do").and_then(|words| words.rsplit(' ').next());
+        let is_it = |cart: &Cart| cart.at.is_none() && cart.barcode.as_deref() == named;
+        match self.carts.iter().position(is_it).filter(|_| self.dice.permille(700)) {
+            Some(cart) => self.carts[cart].at = self.place(words),
+            None => self.bring_new(Kind::Blank, words),
+        }
+    }
+
+    /// Takes out what they are told; else what they think themselves.
+    fn make_room(&mut self, words: &str) {
         let useless = |cart: &Cart| {
             matches!(cart.at, Some(Element::Slot(_))) && !matches!(cart.kind, Kind::Ours(_))
         };
-        if let Some(cart) = told.or_else(|| self.carts.iter().position(useless)) {
+        let cart = match element_behind(words, " out of ") {
+            Some(at) => in_element(&self.carts, at),
+            None => self.carts.iter().position(useless),
+        };
+        let told = words.strip_prefix("take ").unwrap_or_default();
+        if let Some(cart) = cart
+            && (told.starts_with("a cartridge") || is_called(&self.carts[cart], told))
+        {
             self.carts[cart].at = None;
         }
     }
 
-    pub fn bring_new(&mut self, kind: Kind) {
-        let Some(at) = self.free_slot() else { return };
+    pub fn bring_new(&mut self, kind: Kind, words: &str) {
+        let Some(at) = self.place(words) else { return };
         self.last_cart += 1;
         let prefix = if matches!(kind, Kind::Cleaning) { "CLN" } else { "T" };
         let barcode = Some(format!("{prefix}{:03}", self.last_cart));
         let room = self.dice.within(40, 300);
         let write_protected = self.has(Trouble::Laziness, 100);
-        let cart =
-            Cart { barcode, can_be_scanned: true, kind, at: Some(at), write_protected, room };
+        let worm = matches!(kind, Kind::Blank) && self.has(Trouble::Worm, 300);
+        let at = Some(at);
+        let cart = Cart { barcode, can_be_scanned: true, kind, at, write_protected, worm, room };
         self.carts.push(cart);
     }
 
-    /// Brings the cartridge with the right content; whoever has its barcode goes.
-    fn bring(&mut self, tag: &str) -> bool {
+    /// Brings the cartridge with the right content; whoever has its barcode goes. False: there is none.
+    fn bring(&mut self, tag: &str, words: &str) -> bool {
         let is_right = |cart: &Cart| cart.tape().is_some_and(|tape| tape.tag == tag);
         let Some(right) = self.carts.iter().position(is_right) else { return false };
         for cart in &mut self.carts {
@@ -259,10 +307,10 @@ impl World {
         self.carts[right].barcode = Some(tag.to_owned());
         self.carts[right].can_be_scanned = true;
         if self.carts[right].at.is_none() {
-            let slot = self.free_slot();
-            self.carts[right].at = slot;
+            let place = self.place(words);
+            self.carts[right].at = place;
         }
-        self.carts[right].at.is_some()
+        true
     }
 
     fn take_out(&mut self, tag: &str) {
@@ -289,6 +337,26 @@ impl World {
         }
         events
     }
+}
+
+/// The element that is named behind these words.
+fn element_behind(words: &str, behind: &str) -> Option<Element> {
+    let rest = words.split(behind).nth(1)?;
+    let number = |kind: &str| -> Option<u16> {
+        let digits: String =
+            rest.strip_prefix(kind)?.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    };
+    let slot = number("slot ").map(Element::Slot);
+    let mail_slot = || number("mail slot ").map(Element::MailSlot);
+    slot.or_else(mail_slot).or_else(|| number("drive ").map(|n| Element::Drive(DriveId(n))))
+}
+
+/// Whether the words begin with what stands on a cartridge. What cannot be read on it is believed.
+fn is_called(cart: &Cart, words: &str) -> bool {
+    let name = words.split([' ', ':', ';']).next().unwrap_or_default();
+    let is_it = cart.barcode.as_deref() == Some(name);
+    is_it || !cart.can_be_scanned || words.starts_with("the cartridge without a barcode")
 }
 
 pub fn pool(name: &str, retention_s: i64, new_set: NewSet, copy_to: Option<&str>) -> Pool {

@@ -11,7 +11,8 @@ use tapioca::stream::StreamId;
 use crate::check::Oracle;
 use crate::dice::Dice;
 use crate::people::{caller, pool};
-use crate::things::{Cart, Kind, SimDrive};
+use crate::sabotage::Sabotage;
+use crate::things::{Cart, Damage, Kind, SimDrive, in_drive};
 use crate::world::{Client, TROUBLES, Todo, Trouble, Waiting, World};
 
 /// When a run begins.
@@ -19,7 +20,8 @@ const BEGIN_S: i64 = 1_700_000_000;
 const STORM_S: i64 = 36 * 3600;
 const CALM_S: i64 = 72 * 3600;
 
-/// What a run came to.
+/// What a run, or many, came to.
+#[derive(Debug, Default)]
 pub struct End {
     pub events: u64,
     pub power_cuts: u64,
@@ -28,8 +30,33 @@ pub struct End {
     pub relabelled: u64,
 }
 
+impl End {
+    pub fn add(&mut self, other: &End) {
+        self.events += other.events;
+        self.power_cuts += other.power_cuts;
+        self.done += other.done;
+        self.restored += other.restored;
+        self.relabelled += other.relabelled;
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let End { events, power_cuts, done, restored, relabelled } = self;
+        write!(f, "{events} events, {power_cuts} power cuts, {done} jobs done, ")?;
+        write!(f, "{restored} restores, {relabelled} relabelled")
+    }
+}
+
 pub fn run(seed: u64) -> Result<End, String> {
     let mut world = world(seed);
+    let (by_hand, drives) = (world.by_hand.len(), world.drives.len());
+    go(&mut world).map_err(|why| format!("{by_hand} of {drives} drives by hand: {why}"))
+}
+
+pub fn run_with(seed: u64, sabotage: Sabotage) -> Result<End, String> {
+    let mut world = world(seed);
+    world.sabotage = Some(sabotage);
     go(&mut world)
 }
 
@@ -71,8 +98,11 @@ fn world(seed: u64) -> World {
     let drives = dice.within(1, 4) as u16;
     let slots = dice.within(10, 20) as u16;
     let mut elements: Vec<Element> = (1..=drives).map(|n| Element::Drive(DriveId(n))).collect();
-    elements.extend((1..=slots).map(Element::Slot));
-    elements.extend([Element::MailSlot(101), Element::MailSlot(102)]);
+    let by_hand = by_hand(&mut dice, &troubles, drives);
+    if by_hand.len() < elements.len() {
+        elements.extend((1..=slots).map(Element::Slot));
+        elements.extend([Element::MailSlot(101), Element::MailSlot(102)]);
+    }
     let mut committed = Records::default();
     for record in books(&mut dice) {
         committed.apply(tapioca::catalogue::record::Change::Put(Box::new(record)));
@@ -88,7 +118,8 @@ fn world(seed: u64) -> World {
         carts: Vec::new(),
         elements,
         drives: (1..=drives).map(|n| (DriveId(n), SimDrive::default())).collect(),
-        by_hand: BTreeSet::new(),
+        by_hand,
+        in_use_to_s: 0,
         todo: BTreeMap::new(),
         clients: BTreeMap::new(),
         feeds: BTreeMap::new(),
@@ -98,6 +129,7 @@ fn world(seed: u64) -> World {
         last_audit: None,
         settings: settings.clone(),
         oracle: Oracle::new(slack_s),
+        sabotage: None,
         log: None,
         events: 0,
         last_call: 0,
@@ -107,11 +139,21 @@ fn world(seed: u64) -> World {
     };
     let blanks = world.dice.within(2, 7);
     for _ in 0..blanks {
-        world.bring_new(Kind::Blank);
+        world.bring_new(Kind::Blank, "");
     }
-    world.bring_new(Kind::Cleaning);
+    world.bring_new(Kind::Cleaning, "");
     world.state = State::new(world.all_records(), settings);
     world
+}
+
+/// No drive, the last, or all of them.
+fn by_hand(dice: &mut Dice, troubles: &BTreeSet<Trouble>, drives: u16) -> BTreeSet<DriveId> {
+    let from = match (troubles.contains(&Trouble::Hands), dice.permille(500)) {
+        (false, _) => return BTreeSet::new(),
+        (true, true) => 1,
+        (true, false) => drives,
+    };
+    (from..=drives).map(DriveId).collect()
 }
 
 fn books(dice: &mut Dice) -> Vec<Record> {
@@ -190,9 +232,10 @@ impl World {
             Event::Client { job, side: ClientSide::Came { .. } } => {
                 self.clients.entry(*job).and_modify(|client| client.is_here = true);
             }
-            // Told late or twice of a drive that is well: it will be told that, too.
+            // Told late or twice of a drive that is well: what it did is cut, and that it is well will be told.
             Event::Drive { drive, said: Said::Lost(_), .. } if !self.drives[drive].is_lost => {
                 self.after(300, Todo::Back(*drive));
+                self.cut_drive(*drive);
             }
             _ => {}
         }
@@ -290,6 +333,9 @@ impl World {
             Trouble::LostDrives => self.lose_drive(drive),
             Trouble::Attention => self.attention(drive),
             Trouble::Swaps => self.swap(),
+            Trouble::Hands => self.meddle(drive),
+            Trouble::Damage => self.damage_first_file(),
+            Trouble::InUse => self.in_use_to_s = self.now_s + self.dice.seconds(3, 90),
             Trouble::Barcodes => self.scratch(),
             Trouble::Vanishing => self.vanish(),
             Trouble::ClockSteps => self.step_clock(),
@@ -305,14 +351,15 @@ impl World {
         if self.drives[&id].is_lost {
             return;
         }
-        self.drives.entry(id).and_modify(|drive| {
-            drive.is_lost = true;
-            drive.busy = None;
-            drive.session = None;
-        });
+        self.cut_drive(id);
+        self.drives.entry(id).and_modify(|drive| drive.is_lost = true);
         self.drive_says(id, ErrandId(0), Said::Lost("no answer".into()));
         let delay_s = self.dice.seconds(600, 40_000);
         self.after(delay_s, Todo::Back(id));
+    }
+
+    fn cut_drive(&mut self, id: DriveId) {
+        self.drives.entry(id).and_modify(|drive| (drive.busy, drive.session) = (None, None));
     }
 
     fn back(&mut self, id: DriveId) {
@@ -346,10 +393,35 @@ impl World {
         }
     }
 
+    /// Somebody takes a cartridge out of a drive.
+    fn meddle(&mut self, id: DriveId) {
+        let drive = &self.drives[&id];
+        let is_idle = drive.busy.is_none() && drive.session.is_none() && !drive.is_lost;
+        if let Some(cart) = in_drive(&self.carts, id).filter(|_| is_idle)
+            && self.by_hand.contains(&id)
+        {
+            self.carts[cart].at = None;
+            self.attention(id);
+        }
+    }
+
+    fn some_cart(&mut self) -> Option<usize> {
+        let all: Vec<usize> = (0..self.carts.len()).collect();
+        self.dice.pick(&all).copied()
+    }
+
+    fn damage_first_file(&mut self) {
+        let damage = if self.dice.permille(700) { Damage::Kit } else { Damage::Label };
+        if let Some(tape) = self.some_cart().and_then(|n| self.carts[n].tape_mut()) {
+            // What is damaged stays so.
+            tape.damage = tape.damage.filter(|before| *before == Damage::Label).or(Some(damage));
+        }
+    }
+
     fn scratch(&mut self) {
-        let count = self.carts.len() as u64;
-        let n = self.dice.within(0, count) as usize;
-        self.carts[n].can_be_scanned = !self.carts[n].can_be_scanned;
+        if let Some(n) = self.some_cart() {
+            self.carts[n].can_be_scanned = !self.carts[n].can_be_scanned;
+        }
     }
 
     fn vanish(&mut self) {

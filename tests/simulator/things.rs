@@ -54,6 +54,17 @@ pub struct Tape {
     pub runs: Vec<Run>,
     /// It lost confirmed blocks, and the authority cannot know yet.
     pub lost_unseen: bool,
+    /// What is wrong with its first file.
+    pub damage: Option<Damage>,
+}
+
+/// What may be wrong with a first file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// It can be told who it is all the same.
+    Kit,
+    /// It cannot.
+    Label,
 }
 
 impl Tape {
@@ -123,6 +134,8 @@ pub struct Cart {
     pub kind: Kind,
     pub at: Option<Element>,
     pub write_protected: bool,
+    /// It can be written once only.
+    pub worm: bool,
     /// Blocks it takes.
     pub room: u64,
 }
@@ -150,9 +163,12 @@ impl Cart {
     }
 
     pub fn found(&self, known_to: Option<u64>, tells_ahead: bool) -> Found {
-        let write_protected = self.write_protected;
+        let (write_protected, worm) = (self.write_protected, self.worm);
         match &self.kind {
-            Kind::Blank => Found::Blank { write_protected, worm: false },
+            Kind::Ours(Tape { damage: Some(Damage::Label), .. }) => {
+                Found::Unreadable("its label is damaged".into())
+            }
+            Kind::Blank => Found::Blank { write_protected, worm },
             Kind::Foreign => Found::Foreign("another program's".into()),
             Kind::Cleaning => Found::Cleaning,
             Kind::Ours(tape) => Found::Ours(Volume {
@@ -163,8 +179,8 @@ impl Cart {
                 end: tape.end,
                 is_empty: tape.end == FIRST,
                 write_protected,
-                worm: false,
-                damage: None,
+                worm,
+                damage: tape.damage.map(|_| "its kit is damaged".into()),
                 ahead: match known_to {
                     Some(known_to) if tells_ahead => tape.ahead(known_to),
                     _ => Vec::new(),

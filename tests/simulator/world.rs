@@ -13,6 +13,7 @@ use tapioca::stream::StreamId;
 
 use crate::check::Oracle;
 use crate::dice::Dice;
+use crate::sabotage::Sabotage;
 use crate::things::{Cart, SimDrive};
 
 /// What may go wrong in a run.
@@ -34,9 +35,13 @@ pub enum Trouble {
     Unreadable,
     DeafLibrary,
     Slowness,
+    InUse,
+    Damage,
+    Worm,
+    Hands,
 }
 
-pub const TROUBLES: [Trouble; 16] = [
+pub const TROUBLES: [Trouble; 20] = [
     Trouble::PowerCuts,
     Trouble::Refusals,
     Trouble::FullEarly,
@@ -53,6 +58,10 @@ pub const TROUBLES: [Trouble; 16] = [
     Trouble::Unreadable,
     Trouble::DeafLibrary,
     Trouble::Slowness,
+    Trouble::InUse,
+    Trouble::Damage,
+    Trouble::Worm,
+    Trouble::Hands,
 ];
 
 /// Something that will happen.
@@ -110,7 +119,10 @@ pub struct World {
     pub carts: Vec<Cart>,
     pub elements: Vec<Element>,
     pub drives: BTreeMap<DriveId, SimDrive>,
+    /// Drives that no robot serves.
     pub by_hand: BTreeSet<DriveId>,
+    /// Until then another process has the devices.
+    pub in_use_to_s: i64,
     pub todo: BTreeMap<(i64, u64), Todo>,
     pub clients: BTreeMap<JobId, Client>,
     /// Of copies: bytes that were read for it and may be written, and whether that is all.
@@ -121,6 +133,8 @@ pub struct World {
     pub last_audit: Option<Audit>,
     pub settings: Settings,
     pub oracle: Oracle,
+    /// What is done wrong on purpose.
+    pub sabotage: Option<Sabotage>,
     pub log: Option<String>,
     pub events: u64,
     pub last_call: u64,
@@ -183,7 +197,7 @@ impl World {
             self.oracle.begins_anew(*job);
         }
         let clock_s = self.now_s + self.clock_off_s;
-        let actions = step(&mut self.state, clock_s, event);
+        let actions = self.step(clock_s, event);
         let cut_at = match self.has(Trouble::PowerCuts, 15) {
             true => Some(self.dice.within(0, actions.len() as u64 + 1) as usize),
             false => None,
@@ -202,6 +216,13 @@ impl World {
             tape.lost_unseen = false;
         }
         self.check()
+    }
+
+    fn step(&mut self, clock_s: i64, event: Event) -> Vec<Action> {
+        let Some(sabotage) = self.sabotage else { return step(&mut self.state, clock_s, event) };
+        sabotage.spoils(&mut self.state);
+        let event = sabotage.tells(event, &self.state);
+        sabotage.does(step(&mut self.state, clock_s, event))
     }
 
     fn act(&mut self, action: Action) -> Result<(), String> {
@@ -320,6 +341,9 @@ impl World {
     }
 
     pub fn start(&mut self) -> Result<(), String> {
+        if self.has(Trouble::InUse, 700) {
+            self.in_use_to_s = self.now_s + self.dice.seconds(3, 90);
+        }
         let drives = self
             .drives
             .keys()
@@ -399,6 +423,9 @@ impl World {
 
     fn take_inventory(&mut self) {
         let delay_s = self.dice.seconds(1, 30);
+        if self.now_s < self.in_use_to_s {
+            return self.say(1, Event::LibraryTrouble("it is in use by another process".into()));
+        }
         if self.has(Trouble::DeafLibrary, 200) {
             return self.say(delay_s, Event::LibraryTrouble("it is not ready".into()));
         }
