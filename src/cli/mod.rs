@@ -15,6 +15,7 @@ mod drive;
 mod filesys;
 mod filesys_sink;
 mod glue;
+mod init;
 mod key;
 mod layer;
 mod library;
@@ -74,6 +75,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Door(door::DoorArgs),
     Glue(glue::GlueArgs),
+    Init(init::InitArgs),
     #[command(subcommand)]
     Key(key::Key),
     Netplumber(netplumber::NetplumberArgs),
@@ -110,6 +112,10 @@ impl Done {
 
 /// Runs the command that `args` name and returns its exit status.
 pub fn main(args: Vec<OsString>) -> ExitCode {
+    let args = match crate::init::take_seat(args) {
+        Ok(words) => words,
+        Err(fault) => return report("seat", Err(fault)),
+    };
     let channels = Channels::adopt();
     start_log();
     let cli = match Cli::try_parse_from(with_name_first(args)) {
@@ -136,6 +142,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::Demo(demo) => ("demo", demo.run()),
         Command::Door(door) => ("door", door.run()),
         Command::Glue(glue) => ("glue", glue.run()),
+        Command::Init(init) => ("init", init.run()),
         Command::Key(key) => ("key", key.run()),
         Command::Netplumber(netplumber) => ("netplumber", netplumber.run()),
         Command::Pages(pages) => ("pages", pages.run(Cli::command())),
@@ -159,6 +166,8 @@ fn scribe() -> Scribe {
 /// A link called `src_file` runs `tapioca src_file`.
 fn with_name_first(mut args: Vec<OsString>) -> Vec<OsString> {
     let called = args.first().and_then(|a| Path::new(a).file_name()).map(OsString::from);
+    // The executable of the box is called /init, and only the first process is what that says.
+    let called = called.filter(|name| name != "init" || std::process::id() == 1);
     if let Some(name) = called
         && Cli::command().get_subcommands().any(|c| *c.get_name() == *name)
     {

@@ -48,6 +48,9 @@ fn with_secure_boot_our_signature_boots_and_one_flipped_bit_does_not() {
     let mut machine = Machine::start(&board, dir.path(), Some(&keys));
     let (found, after) = machine.wait_for(&[HELLO, REFUSALS[0], REFUSALS[1]], SECONDS_MAX);
     assert_eq!(found, 0, "{}", machine.said());
+    machine.wait_for(&[" modules"], SECONDS_MAX);
+    let all = format!("init: {0} of {0} modules", built.modules);
+    assert!(machine.said().contains(&all), "{}", machine.said());
     eprintln!("first process after {} ms, {} bytes bootable", after.as_millis(), built.uki_bytes);
     drop(machine);
 
