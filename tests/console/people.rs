@@ -224,3 +224,15 @@ fn the_library_is_worked_and_its_answers_are_paged() {
     let shown = line.say("show drives", "tapioca> ");
     assert!(shown.contains("DRIVE  DOES"), "{shown}");
 }
+
+#[test]
+fn the_manual_lists_all_commands_and_settings() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/console.md");
+    let (text, page) = (std::fs::read_to_string(&path).unwrap(), tapioca::console::grammar::page());
+    let head = text.split("## Operational mode").next().unwrap();
+    let whole = format!("{head}{page}");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &whole).unwrap();
+    }
+    assert!(text == whole, "docs/console.md does not end with what `tapioca console --commands` prints");
+}

@@ -20,7 +20,7 @@ fn one_line(fault: &Fault) {
 pub fn editor(bytes: &[u8]) {
     let mut editor = Editor::default();
     let mut out = Vec::new();
-    editor.begin("box> ", bytes.len() % 7 == 0, &mut out);
+    editor.begin("box> ", bytes.len().is_multiple_of(7), &mut out);
     for byte in bytes {
         out.clear();
         let edited = editor.byte(*byte, &mut out);
