@@ -98,7 +98,7 @@ mod tests {
         let request = Request::Start(cut("serve"));
         let bytes = postcard::to_slice(&request, &mut room).unwrap();
         assert_eq!(parse(bytes), Some(request));
-        assert_eq!(parse(&[bytes, b"x"].concat()), None);
+        assert_eq!(parse(&[&bytes[..], b"x"].concat()), None);
         assert_eq!(parse(&bytes[..3]), None);
         assert_eq!(parse(&[0x63]), None);
         assert_eq!(parse(&[2, 200, 1]), None);

@@ -46,8 +46,11 @@ pub(super) fn mount_all() -> Result<(), String> {
         }
     }
     for (path, value) in SWITCHES {
-        if let Err(error) = fs::write(path, value) {
-            wrong.push(at(path, error));
+        match fs::write(path, value) {
+            // Not every kernel has each of them.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => wrong.push(at(path, error)),
+            Ok(()) => {}
         }
     }
     let folder = |path: &str, mode| {

@@ -43,6 +43,10 @@ pub(super) fn spawn(process: &str, instance: Option<&str>, log: &str) -> std::io
 /// The board knows no such child, or the kernel refuses: then nothing may be run.
 pub fn take(args: Vec<OsString>) -> Result<Vec<OsString>, Fault> {
     let Some((name, instance)) = asked(&args) else { return Ok(args) };
+    // Those that init reads are blocked in it, and so they would be here.
+    nix::sys::signal::SigSet::all()
+        .thread_unblock()
+        .map_err(|e| Fault::host("cannot let signals in", &e.into()))?;
     let machine = machine()?;
     let is_it = |process: &&Process| process.name == name;
     let process = machine
