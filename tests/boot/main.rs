@@ -86,8 +86,7 @@ fn the_appliance_boots_from_its_disk_to_the_consoles_prompt_within_its_limits() 
         eprintln!("{step:<10} {:>6} ms after power-on", after.as_millis());
     }
     // The line is silent until somebody presses Enter.
-    machine.types("\r");
-    let (_, prompt) = machine.wait_for(&["Name of the box"], SECONDS_MAX);
+    let prompt = machine.insist("\r", "Name of the box", SECONDS_MAX);
     eprintln!("prompt     {:>6} ms of {} ms", prompt.as_millis(), limits.boot_ms_max);
     eprintln!("bootable   {:>6} KiB of {} MiB", built.uki_bytes >> 10, limits.uki_mib_max);
     machine.types("\r");

@@ -136,10 +136,28 @@ impl Machine {
 
     /// Waits until the line has said one of `texts`, and says which and how long after power-on.
     pub fn wait_for(&mut self, texts: &[&str], seconds: u64) -> (usize, Duration) {
+        let found = self.heard_of(texts, seconds);
+        found.unwrap_or_else(|| {
+            panic!("none of {texts:?} within {seconds} s; the line said:\n{}", self.said)
+        })
+    }
+
+    /// Types again and again, as people do, until the line says `text`; how long after power-on.
+    pub fn insist(&mut self, keys: &str, text: &str, seconds: u64) -> Duration {
+        for _ in 0..seconds / 2 {
+            self.types(keys);
+            if let Some((_, after)) = self.heard_of(&[text], 2) {
+                return after;
+            }
+        }
+        panic!("no {text:?} within {seconds} s; the line said:\n{}", self.said)
+    }
+
+    fn heard_of(&mut self, texts: &[&str], seconds: u64) -> Option<(usize, Duration)> {
         let deadline = Instant::now() + Duration::from_secs(seconds);
         loop {
             if let Some(found) = texts.iter().position(|text| self.said.contains(text)) {
-                return (found, self.start.elapsed());
+                return Some((found, self.start.elapsed()));
             }
             let left = deadline.saturating_duration_since(Instant::now());
             match self.heard.recv_timeout(left) {
@@ -148,9 +166,7 @@ impl Machine {
                     let bytes: Vec<u8> = bytes.into_iter().filter(|byte| *byte != 0).collect();
                     self.said.push_str(&String::from_utf8_lossy(&bytes));
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    panic!("none of {texts:?} within {seconds} s; the line said:\n{}", self.said)
-                }
+                Err(RecvTimeoutError::Timeout) => return None,
                 Err(RecvTimeoutError::Disconnected) => {
                     panic!("the machine ended without {texts:?}; the line said:\n{}", self.said)
                 }
