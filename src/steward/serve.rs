@@ -417,7 +417,7 @@ impl Steward {
         std::fs::create_dir_all(&self.places.run).map_err(failed)?;
         let draft = self.places.run.join(format!(".{name}"));
         let mut file = std::fs::File::options();
-        let file = file.write(true).create(true).truncate(true).mode(0o600).open(&draft);
+        let file = file.write(true).create(true).truncate(true).mode(0o640).open(&draft);
         file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)?;
         std::fs::rename(&draft, &path).map_err(failed)?;
         Ok(true)
