@@ -24,7 +24,6 @@ const MOUNTS: &[(&str, &str, MountFlags, &std::ffi::CStr)] = &[
 const SWITCHES: &[(&str, &str)] = &[
     // A terminal server that is switched on sends a BREAK, which must not be a command to the kernel.
     ("/proc/sys/kernel/sysrq", "0"),
-    ("/proc/sys/kernel/printk", "4 4 1 4"),
     // Nobody looks for a program that loads modules.
     ("/proc/sys/kernel/modprobe", ""),
     ("/proc/sys/kernel/kptr_restrict", "2"),

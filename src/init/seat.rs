@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -133,7 +133,11 @@ fn prepare(
     let mut words = vec![process.name.clone()];
     match process.sandbox.as_str() {
         "steward" => {
-            owned(RUN)?;
+            // What the steward writes there belongs to the group of serve, which has to read it.
+            let group = super::data::user(machine, "serve").unwrap_or(process.user);
+            chown(RUN, Some(process.user), Some(group))
+                .and_then(|()| fs::set_permissions(RUN, fs::Permissions::from_mode(0o2755)))
+                .map_err(|e| Fault::host(format!("cannot give {RUN} away"), &e))?;
             cage.write.extend(fs::canonicalize(META));
             words.extend(["--meta".into(), META.into()]);
             for other in machine.processes.iter().filter(|other| other.name != process.name) {
