@@ -116,6 +116,22 @@ fn wrong_keys_and_values_are_named() {
             "inherits = \"dev-host\"\n[virtual_library]\ncartridges = 25",
             "DIR/mine.toml: virtual_library.cartridges: 25 do not fit into 24 slots",
         ),
+    ];
+    are_refused(&cases);
+    let syntax = refusal("title = \"t\"\n\ntape = [");
+    assert!(syntax.starts_with("DIR/mine.toml:3: "), "{syntax}");
+    assert!(matches!(Board::load("./none.toml"), Err(Error::Unreadable { .. })));
+}
+
+fn are_refused(cases: &[(&str, &str)]) {
+    for (text, said) in cases {
+        assert_eq!(refusal(text), *said, "{text}");
+    }
+}
+
+#[test]
+fn wrong_lists_names_and_what_does_not_go_together_are_named() {
+    let cases = [
         (
             "inherits = \"base\"\n[modules]\nearly = [\"...\", \"a\"]",
             "DIR/mine.toml: modules.early: \"...\" stands for an inherited list, and there is none",
@@ -162,12 +178,7 @@ fn wrong_keys_and_values_are_named() {
             "DIR/mine.toml: kernel.package: must name a package linux-image-…",
         ),
     ];
-    for (text, said) in cases {
-        assert_eq!(refusal(text), said, "{text}");
-    }
-    let syntax = refusal("title = \"t\"\n\ntape = [");
-    assert!(syntax.starts_with("DIR/mine.toml:3: "), "{syntax}");
-    assert!(matches!(Board::load("./none.toml"), Err(Error::Unreadable { .. })));
+    are_refused(&cases);
 }
 
 #[test]
