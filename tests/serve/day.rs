@@ -74,7 +74,12 @@ fn morning() -> Box {
         assert_eq!(wrong.status.code(), Some(100), "{wrong:?}");
         let elsewhere = rig.login_with("db", pam::USER, pam::PASSWORD);
         assert!(!elsewhere.status.success(), "{elsewhere:?}");
-        let right = rig.login_with("web", pam::USER, pam::PASSWORD);
+        // Who was wrong waits a second.
+        let mut right = rig.login_with("web", pam::USER, pam::PASSWORD);
+        while String::from_utf8_lossy(&right.stderr).contains("try again in 1 s") {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            right = rig.login_with("web", pam::USER, pam::PASSWORD);
+        }
         assert!(right.status.success(), "{right:?}\n{}", rig.log());
     }
     rig
