@@ -234,5 +234,8 @@ fn the_manual_lists_all_commands_and_settings() {
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&path, &whole).unwrap();
     }
-    assert!(text == whole, "docs/console.md does not end with what `tapioca console --commands` prints");
+    assert!(
+        text == whole,
+        "docs/console.md does not end with what `tapioca console --commands` prints"
+    );
 }
