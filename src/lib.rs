@@ -5,12 +5,14 @@
 
 pub mod accounts;
 pub mod authority;
+pub mod cage;
 pub mod catalogue;
 pub mod cli;
 pub mod console;
 pub mod demo;
 pub mod glue;
 pub mod identity;
+pub mod init;
 pub mod library;
 pub mod list;
 pub mod netplumber;

@@ -14,6 +14,7 @@ mod drive;
 mod filesys;
 mod filesys_sink;
 mod glue;
+mod init;
 mod key;
 mod layer;
 mod library;
@@ -72,6 +73,7 @@ enum Command {
     Drive(drive::Drive),
     Demo(demo::DemoArgs),
     Glue(glue::GlueArgs),
+    Init(init::InitArgs),
     #[command(subcommand)]
     Key(key::Key),
     Netplumber(netplumber::NetplumberArgs),
@@ -106,6 +108,10 @@ impl Done {
 
 /// Runs the command that `args` name and returns its exit status.
 pub fn main(args: Vec<OsString>) -> ExitCode {
+    let args = match crate::init::take_seat(args) {
+        Ok(words) => words,
+        Err(fault) => return report("seat", Err(fault)),
+    };
     let channels = Channels::adopt();
     start_log();
     let cli = match Cli::try_parse_from(with_name_first(args)) {
@@ -131,6 +137,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::Drive(drive) => (drive.name(), drive.run()),
         Command::Demo(demo) => ("demo", demo.run()),
         Command::Glue(glue) => ("glue", glue.run()),
+        Command::Init(init) => ("init", init.run()),
         Command::Key(key) => ("key", key.run()),
         Command::Netplumber(netplumber) => ("netplumber", netplumber.run()),
         Command::Pages(pages) => ("pages", pages.run(Cli::command())),
@@ -154,6 +161,8 @@ fn scribe() -> Scribe {
 /// A link called `src_file` runs `tapioca src_file`.
 fn with_name_first(mut args: Vec<OsString>) -> Vec<OsString> {
     let called = args.first().and_then(|a| Path::new(a).file_name()).map(OsString::from);
+    // The executable of the box is called /init, and only the first process is what that says.
+    let called = called.filter(|name| name != "init" || std::process::id() == 1);
     if let Some(name) = called
         && Cli::command().get_subcommands().any(|c| *c.get_name() == *name)
     {

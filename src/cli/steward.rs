@@ -1,13 +1,19 @@
 //! `steward`: the process that owns who the box is and what it is set to.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::Done;
+use crate::init::client;
+use crate::init::message::{Request, cut};
 use crate::steward::message::SOCKET;
-use crate::steward::serve::{NoInit, Others, Places, Steward};
+use crate::steward::serve::{Init, NoInit, Others, Places, Steward};
 use crate::stream::{Blame, Fault};
+
+/// Time between two signs of life.
+const ALIVE: Duration = Duration::from_secs(5);
 
 /// Keep the appliance's identity, administrator and settings
 ///
@@ -66,7 +72,45 @@ impl StewardArgs {
         let (peers, consoles) =
             (self.peers.into_iter().collect(), self.consoles.into_iter().collect());
         let others = Others { peers, consoles };
-        Steward::new(Box::new(keep), Box::new(NoInit), places, others)?.run()?;
+        let init: Box<dyn Init> = match client::is_here() {
+            true => Box::new(OurInit),
+            false => Box::new(NoInit),
+        };
+        if client::is_here() {
+            keep_alive()?;
+        }
+        Steward::new(Box::new(keep), init, places, others)?.run()?;
         Ok(Done::Whole)
     }
+}
+
+/// The init of this machine.
+struct OurInit;
+
+impl Init for OurInit {
+    fn restart(&self, name: &str) -> Result<(), Fault> {
+        client::command(&Request::Restart(cut(name)))
+    }
+
+    fn reboot(&self) -> Result<(), Fault> {
+        client::command(&Request::Reboot)
+    }
+
+    fn power_off(&self) -> Result<(), Fault> {
+        client::command(&Request::PowerOff)
+    }
+}
+
+/// Gives init a sign of life every now and then.
+fn keep_alive() -> Result<(), Fault> {
+    let alive = || {
+        loop {
+            if let Err(fault) = client::command(&Request::Alive) {
+                tracing::warn!(%fault, "init was given no sign of life");
+            }
+            std::thread::sleep(ALIVE);
+        }
+    };
+    let thread = std::thread::Builder::new().name("alive".into()).spawn(alive);
+    thread.map(drop).map_err(|e| Fault::host("cannot start a thread", &e))
 }

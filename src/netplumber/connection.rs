@@ -12,12 +12,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
 
-use super::confine::{Closed, confine};
+use super::confine::confine;
 use super::gluepot::{Allowed, Manifest};
 use super::plan::{Job, Plan, Who};
 use super::run::{self, Ends, Process};
 use super::service::{Brought, Gone};
 use super::status::{Order, Report, Status};
+use crate::cage::Closed;
 use crate::glue::Gluepot;
 use crate::identity::authority::{Authority, Stranger, digest_of};
 use crate::identity::{config, enrol};

@@ -8,6 +8,7 @@ use crate::{none_wrong, rust_files};
 /// Modules of the executable, each with all it may use.
 const MODULES: &[(&str, &[&str])] = &[
     ("stream", &[]),
+    ("cage", &["stream"]),
     ("only", &[]),
     ("accounts", &[]),
     ("list", &["stream"]),
@@ -24,7 +25,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("demo", &["stream", "list", "plumb"]),
     ("glue", &["stream", "plumb"]),
     // What may be run is handed to it, so that it knows no component.
-    ("netplumber", &["stream", "wire", "identity", "plumb", "glue"]),
+    ("netplumber", &["cage", "stream", "wire", "identity", "plumb", "glue"]),
     ("catalogue", &["stream", "list", "only", "volume", "library"]),
     // Decides, and does nothing: no clock, no files, no devices.
     ("authority", &["catalogue", "stream"]),
@@ -49,9 +50,11 @@ const MODULES: &[(&str, &[&str])] = &[
     ),
     ("steward", &["stream", "catalogue", "tapicom", "serve", "settings"]),
     ("console", &["stream", "catalogue", "tapicom", "settings", "steward", "table"]),
+    ("init", &["cage", "stream"]),
     (
         "cli",
         &[
+            "init",
             "console",
             "settings",
             "steward",
@@ -87,10 +90,16 @@ const CRATES: &[(&str, &[&str])] = &[
     ("ssc", &["scsi"]),
     ("smc", &["scsi"]),
     ("virt", &["scsi"]),
+    ("disk", &[]),
+    ("kmod", &[]),
+    ("watchdog", &[]),
     ("slots", &[]),
     ("board", &[]),
     ("image", &[]),
-    ("tapioca", &["scsi", "sg", "ssc", "smc", "slots", "virt", "board"]),
+    (
+        "tapioca",
+        &["scsi", "sg", "ssc", "smc", "slots", "virt", "board", "disk", "kmod", "watchdog"],
+    ),
 ];
 
 /// Modules of its own crate that a text names: `crate::a`, `crate::{a, b::c}`. Comments do not count.

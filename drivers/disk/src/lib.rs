@@ -1,0 +1,22 @@
+//! The disk the box lives on: its partitions, found by type and grown.
+//!
+//! Owns the two partition types of ours, the search for the disk that has them, and the growing of the last
+//! partition and its file system when the disk is larger than the image was. Names mean nothing: disks are
+//! found by what is on them. Source: UEFI 2.10, chapter 5; the kernel's `linux/blkpg.h` and `ext4.h`.
+
+mod find;
+mod grow;
+mod ioctl;
+mod staged;
+
+pub use find::{Found, find, find_in};
+pub use grow::{Grown, fill_file_system, grow_table, tell_kernel};
+use uuid::{Uuid, uuid};
+
+/// Type of the raw partition that settings and boot state are in.
+pub const META_TYPE: Uuid = uuid!("6f9d1d2c-7a70-4a0e-9d3b-746170696f61");
+/// Type of the partition with the data file system.
+pub const DATA_TYPE: Uuid = uuid!("6f9d1d2c-7a70-4a0e-9d3b-746170696f62");
+
+/// Bytes of a sector, as tables count them.
+const SECTOR: u64 = 512;
