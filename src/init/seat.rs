@@ -141,7 +141,8 @@ fn prepare(
             cage.write.extend(fs::canonicalize(META));
             words.extend(["--meta".into(), META.into()]);
             for other in machine.processes.iter().filter(|other| other.name != process.name) {
-                words.extend(["--peer".into(), other.user.to_string()]);
+                let sort = if other.sandbox == "console" { "--console" } else { "--peer" };
+                words.extend([sort.into(), other.user.to_string()]);
             }
         }
         "console" => {

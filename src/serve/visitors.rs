@@ -27,7 +27,8 @@ pub fn receive(path: &Path, come: impl Fn(Visit) + Send + Sync + 'static) -> Res
         _ => {}
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    let mode = std::fs::Permissions::from_mode(mode_in(path.parent()).map_err(failed)?);
+    std::fs::set_permissions(path, mode).map_err(failed)?;
     let come = Arc::new(come);
     let strangers = Arc::new(());
     let accept = move || {
@@ -47,6 +48,15 @@ pub fn receive(path: &Path, come: impl Fn(Visit) + Send + Sync + 'static) -> Res
     };
     let thread = std::thread::Builder::new().name("door".into()).spawn(accept);
     thread.map(drop).map_err(|e| Fault::host("cannot start a thread", &e))
+}
+
+/// The folder's group is let in where the folder lets nobody else come by, as it is made for a console that is
+/// another user. What the service makes by itself is its user's alone.
+fn mode_in(folder: Option<&Path>) -> std::io::Result<u32> {
+    const FOR_A_GROUP: u32 = 0o710;
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+    let mode = std::fs::metadata(folder.unwrap_or(Path::new(".")))?.permissions().mode();
+    Ok(if mode & 0o777 == FOR_A_GROUP { 0o660 } else { 0o600 })
 }
 
 fn meet(socket: UnixStream, come: Arc<impl Fn(Visit) + Send + Sync + 'static>, stranger: Arc<()>) {

@@ -160,13 +160,14 @@ pub struct Console {
     pub speed: Option<Speed>,
 }
 
-/// One line: what a parser said may have several.
+/// One line: what a parser said may have several, and what a program typed anything.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn wrong(at: &str, what: impl std::fmt::Display) -> Fault {
-    Fault::usage(format!("{at}: {what}"))
+    Fault::usage(one_line(&format!("{at}: {what}")))
 }
 
 impl Settings {

@@ -59,3 +59,16 @@ fn a_line_that_goes_away_ends_its_session() {
     other.prompt("Password: ");
     other.say(PASSWORD, "tapioca> ");
 }
+
+#[test]
+fn a_group_is_let_in_by_a_folder_made_for_it_alone() {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    for (folder, socket) in [(0o710, 0o660), (0o750, 0o600), (0o755, 0o600), (0o700, 0o600)] {
+        let mut rig = Rig::new();
+        std::fs::DirBuilder::new().mode(0o700).create(rig.at("state")).unwrap();
+        std::fs::set_permissions(rig.at("state"), PermissionsExt::from_mode(folder)).unwrap();
+        rig.serve();
+        let mode = std::fs::metadata(rig.at("state/tapicom.sock")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, socket, "in a folder {folder:o}");
+    }
+}

@@ -191,9 +191,10 @@ impl Config {
 pub fn secret(path: &Path) -> Result<Zeroizing<String>, Fault> {
     let failed = |e: &std::io::Error| Fault::host(format!("cannot read {}", path.display()), e);
     let told = std::fs::metadata(path).map_err(|e| failed(&e))?;
-    // Whoever writes it for the service, and is another user, lets the service's group read it.
-    let is_ours = told.gid() == rustix::process::getegid().as_raw();
-    let others = if is_ours { 0o037 } else { 0o077 };
+    // Another user who writes it for the service can but let the service's group read it.
+    let is_for_us = told.uid() != rustix::process::geteuid().as_raw()
+        && told.gid() == rustix::process::getegid().as_raw();
+    let others = if is_for_us { 0o037 } else { 0o077 };
     if told.permissions().mode() & others != 0 {
         let what = format!("others may read the secret in {}", path.display());
         return Err(Fault::usage(what).hint(format!("chmod 600 {}", path.display())));
