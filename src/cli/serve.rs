@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use super::{Done, scribe};
+use crate::init::client;
+use crate::init::message::Request;
 use crate::serve::config::{Config, Devices};
 use crate::serve::run::{Given, Places, run};
 use crate::serve::supervise::{Kept, Program, end_with_parent};
@@ -17,6 +19,8 @@ use crate::stream::Fault;
 
 /// How often the service is looked after.
 const LOOK: Duration = Duration::from_millis(100);
+/// Time between two signs of life, on a box whose init waits for them.
+const ALIVE: Duration = Duration::from_secs(5);
 /// How long it may take to come to a sync point at the end.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -83,9 +87,16 @@ impl ServeArgs {
         })?;
         let mut kept =
             Kept::new(Program { name: "the service", path: program, words: self.words() });
+        let mut told_alive: Option<Instant> = None;
         while !ends.load(Ordering::Relaxed) {
             if let Some(status) = kept.look() {
                 eprintln!("serve: the service ended ({status}) and is started again");
+            }
+            if told_alive.is_none_or(|at| at.elapsed() >= ALIVE) && client::is_here() {
+                told_alive = Some(Instant::now());
+                if let Err(fault) = client::command(&Request::Alive) {
+                    tracing::warn!(%fault, "init was given no sign of life");
+                }
             }
             std::thread::sleep(LOOK);
         }
