@@ -148,7 +148,7 @@ impl Step<'_> {
     }
 
     /// What a copy reads next may lie where a session writes, and that may wait for this copy's own. So the copy
-    /// leaves its session as soon as all that it has read is recorded, and goes on at its turn.
+    /// leaves its session as soon as all that it has read is recorded, and begins anew at its turn.
     pub(super) fn step_aside(&mut self, id: JobId, tag: &str) {
         let Some(job) = self.state.job(id) else { return };
         let writes = |drive: &Drive| drive.session.as_ref().is_some_and(|s| s.tag == tag);
@@ -160,6 +160,8 @@ impl Step<'_> {
             let why = format!("{tag} is being written");
             self.left(id, &why);
             self.change_job(id, |job| job.state = JobState::Queued);
+            self.drop_copy(id);
+            self.state.readings.remove(&id);
         }
     }
 }

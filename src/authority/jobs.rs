@@ -267,7 +267,7 @@ impl Step<'_> {
     }
 
     /// A stream is written from its beginning: what there is of an unfinished copy is no copy.
-    fn drop_copy(&mut self, id: JobId) {
+    pub(super) fn drop_copy(&mut self, id: JobId) {
         let Some(job) = self.state.job(id) else { return };
         let (Work::Copy { of, .. }, Some(run)) = (&job.work, job.kept.first()) else { return };
         let (of, copy) = (*of, run.copy);

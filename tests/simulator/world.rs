@@ -396,7 +396,9 @@ impl World {
         let Some(record) = self.committed.jobs.get(&job) else {
             return Err(format!("job {job} is confirmed and not recorded"));
         };
-        if record.recorded < to {
+        // Nobody was promised a copy that is not whole.
+        let is_copy = matches!(record.work, Work::Copy { .. });
+        if record.recorded < to && !is_copy {
             return Err(format!("job {job} is confirmed to {to}, recorded to {}", record.recorded));
         }
         self.oracle.confirmed(record, to, &self.committed);
