@@ -99,32 +99,29 @@ impl Inbox {
 
     /// The next thing that happens, before `until`. What the line sends goes first.
     pub fn next(&self, until: Option<Instant>) -> Happened {
-        let mut queues = self.lock();
-        loop {
-            if let Some(key) = queues.keys.pop_front() {
-                return Happened::Key(key);
-            }
-            if queues.gone {
-                return Happened::Gone;
-            }
-            if let Some(news) = queues.news.pop_front() {
-                self.changed.notify_all();
-                return news;
-            }
-            let Some(left) = left_of(until) else { return Happened::Nothing };
-            let waited = self.changed.wait_timeout(queues, left);
-            queues = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        self.next_but(until, VecDeque::pop_front)
     }
 
     /// The next thing that is told, before `until`, whatever the line sends meanwhile; that waits for its turn.
     /// [`Happened::Key`] is ^C then.
     pub fn next_told(&self, until: Option<Instant>) -> Happened {
+        self.next_but(until, |keys| {
+            let at = keys.iter().position(|key| *key == 0x03)?;
+            keys.drain(..=at);
+            Some(0x03)
+        })
+    }
+
+    /// The next thing, where `take` says which key counts now.
+    fn next_but(
+        &self,
+        until: Option<Instant>,
+        take: impl Fn(&mut VecDeque<u8>) -> Option<u8>,
+    ) -> Happened {
         let mut queues = self.lock();
         loop {
-            if let Some(at) = queues.keys.iter().position(|key| *key == 0x03) {
-                queues.keys.drain(..=at);
-                return Happened::Key(0x03);
+            if let Some(key) = take(&mut queues.keys) {
+                return Happened::Key(key);
             }
             if queues.gone {
                 return Happened::Gone;
