@@ -91,6 +91,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("smc", &["scsi"]),
     ("virt", &["scsi"]),
     ("door", &["scsi"]),
+    ("iscsi", &["scsi", "virt"]),
     ("slots", &[]),
     ("board", &[]),
     ("image", &["board"]),

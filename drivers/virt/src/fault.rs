@@ -194,7 +194,10 @@ pub enum Effect {
 }
 
 impl Faults {
-    pub(crate) fn load(path: &Path) -> Result<Faults, Error> {
+    /// Reads a script; one that is not there is empty.
+    ///
+    /// *Errors*: [`Error::Damaged`] and those of reading.
+    pub fn load(path: &Path) -> Result<Faults, Error> {
         if path.exists() { store::read(path) } else { Ok(Faults::default()) }
     }
 

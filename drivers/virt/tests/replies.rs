@@ -84,6 +84,7 @@ fn position_at_the_beginning_is_that_of_a_real_drive() {
     let short = drive.reply(&[0x34, 0, 0, 0, 0, 0, 0, 0, 0, 0], 20);
     let fields: Vec<u64> = [4..8, 8..12, 13..16, 16..20].map(|at| be(&short[at])).to_vec();
     assert_eq!((short[0], fields), (0, vec![3, 0, 3, 3 + 64]));
+    assert_eq!(drive.reply(&[0x34, 1, 0, 0, 0, 0, 0, 0, 0, 0], 20), short);
     let extended = drive.reply(&[0x34, 8, 0, 0, 0, 0, 0, 0, 32, 0], 99);
     assert_eq!((extended.len(), be(&extended[2..4])), (32, 0x1c));
     assert_eq!((be(&extended[8..16]), be(&extended[16..24])), (3, 0));

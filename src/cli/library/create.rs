@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use board::{Board, VirtualLibrary};
 use clap::Args;
-use virt::{MediumSpec, Shape};
+use virt::{MediumKind, MediumSpec, Shape};
 
 use crate::cli::Done;
 use crate::cli::table::{self, print};
@@ -30,7 +30,7 @@ pub(in crate::cli) struct Create {
     /// Cartridges, with barcodes made from the prefix
     #[arg(long, value_name = "N", conflicts_with = "volumes")]
     media: Option<u16>,
-    /// Cartridges with these barcodes
+    /// Cartridges with these barcodes; one that begins with CLN cleans drives
     #[arg(long, value_name = "TAG", num_args = 1..)]
     volumes: Vec<String>,
     /// What one cartridge holds: bytes, or with a unit: 500MB, 2GiB
@@ -113,7 +113,8 @@ fn tell(
 fn medium(tag: &str, capacity: u64) -> MediumSpec {
     const ROOM: u64 = 8 << 20;
     let early_warning_bytes = (capacity / 16).max(ROOM.min(capacity / 4));
-    MediumSpec { early_warning_bytes, ..MediumSpec::data(tag, capacity) }
+    let kind = if tag.starts_with("CLN") { MediumKind::Cleaning } else { MediumKind::Data };
+    MediumSpec { early_warning_bytes, kind, ..MediumSpec::data(tag, capacity) }
 }
 
 /// A number of bytes with an optional unit, binary (`GiB`) or decimal (`GB`).

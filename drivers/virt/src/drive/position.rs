@@ -102,11 +102,12 @@ impl Drive {
         self.land(landing)
     }
 
-    /// READ POSITION, opcode 34h: short (00h), long (06h) and extended (08h) form.
+    /// READ POSITION, opcode 34h: short (00h), long (06h) and extended (08h) form. 01h asks for addresses as the vendor
+    /// counts them, which are the same (as drives answer; the kernel's tape driver asks so).
     pub(super) fn read_position(&mut self, cdb: &[u8], data: &mut Data<'_>) -> Done {
         self.ready()?;
         let reply = match cdb[1] & 0x1f {
-            0x00 => self.position_short(),
+            0x00 | 0x01 => self.position_short(),
             0x06 => self.position_long(),
             0x08 => self.position_extended(),
             _ => return Err(bad_cdb(1, Some(4)).into()),

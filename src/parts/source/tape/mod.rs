@@ -27,7 +27,7 @@ pub enum What {
     From(u64),
     /// The stream whose identity begins so.
     Stream(String),
-    /// The last stream that begins on the volume.
+    /// The last stream whose first byte is on the volume.
     Last,
 }
 
@@ -91,7 +91,7 @@ impl TapeSource {
             What::Stream(prefix) => {
                 part.begin.stream.stream.to_string().starts_with(prefix.as_str())
             }
-            What::Last => part.begin.stream_part == 1,
+            What::Last => part.begin.from == 0,
         };
         let found = match self.what {
             What::Last => survey.parts.iter().rfind(wanted),

@@ -48,6 +48,11 @@ impl Stock {
             .expect("the slot is full and the drive empty");
     }
 
+    /// Where it lives.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// One of its units.
     pub fn open(&self, unit: &str) -> Device {
         Device::open(self.dir.path(), unit).expect("nobody else has it")

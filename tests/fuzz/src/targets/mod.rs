@@ -8,6 +8,7 @@ mod catalogue;
 mod console;
 mod devices;
 mod entries;
+mod initiator;
 mod names;
 mod network;
 mod outside;
@@ -50,6 +51,7 @@ pub const ALL: &[Target] = &[
     target("mode", replies::mode, repair::nothing),
     target("attribute", replies::attribute, repair::nothing),
     target("abilities", replies::abilities, repair::nothing),
+    target("iscsi", initiator::session, repair::nothing),
     target("door", replies::door, repair::nothing),
     target("pax", archive::pax, repair::archive),
     target("restore", restore::restore, repair::archive),
