@@ -12,7 +12,10 @@ use landlock::{
     RulesetCreatedAttr, RulesetStatus, Scope, path_beneath_rules,
 };
 use nix::libc;
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule,
+};
 
 use crate::stream::{Blame, Fault};
 
@@ -29,8 +32,8 @@ pub struct Cage {
     pub tcp: Tcp,
     /// It may start programs.
     pub runs: bool,
-    /// It may make sockets.
-    pub sockets: bool,
+    /// Address families of the sockets it may make (socket(2)); none, and it may make none and use none.
+    pub sockets: &'static [libc::c_int],
     /// System calls it may make although hardly anybody may.
     pub calls: &'static [libc::c_long],
 }
@@ -46,6 +49,12 @@ pub enum Tcp {
     /// Connect, and listen.
     Listen,
 }
+
+/// Sockets to processes of this machine.
+pub const LOCAL: &[libc::c_int] = &[libc::AF_UNIX];
+/// And to other machines. The C library asks the kernel by netlink which addresses it has.
+pub const NETWORK: &[libc::c_int] =
+    &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
 /// How well the cage closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,13 +168,26 @@ const TO_SPEAK: &[libc::c_long] = &[
     libc::SYS_accept4,
 ];
 
+/// Matches a call of socket(2) for any family but these.
+fn other_families(allowed: &[libc::c_int]) -> Result<SeccompRule, Fault> {
+    let is_not = |family: &libc::c_int| {
+        let family = u64::from(family.unsigned_abs());
+        SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, family)
+    };
+    let conditions = allowed.iter().map(is_not).collect::<Result<_, _>>().map_err(failed)?;
+    SeccompRule::new(conditions).map_err(failed)
+}
+
 fn filter(cage: &Cage) -> Result<BpfProgram, Fault> {
     let to_run = if cage.runs { &[] } else { TO_RUN };
-    let to_speak = if cage.sockets { &[] } else { TO_SPEAK };
+    let to_speak = if cage.sockets.is_empty() { TO_SPEAK } else { &[] };
     let refused = NEVER.iter().chain(to_run).chain(to_speak);
     let refused = refused.filter(|call| !cage.calls.contains(call));
-    let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> =
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         refused.map(|&call| (call, Vec::new())).collect();
+    if !cage.sockets.is_empty() {
+        rules.insert(libc::SYS_socket, vec![other_families(cage.sockets)?]);
+    }
     let no = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let arch = std::env::consts::ARCH.try_into().map_err(failed)?;
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, no, arch).map_err(failed)?;

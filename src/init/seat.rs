@@ -20,7 +20,7 @@ use rustix::thread::{
 };
 
 use super::{META, RUN, machine};
-use crate::cage::{Cage, Closed, Tcp, confine};
+use crate::cage::{self, Cage, Closed, Tcp, confine};
 use crate::stream::{Blame, Fault};
 
 /// The word by which this executable is told to take a seat.
@@ -123,7 +123,7 @@ fn prepare(
     process: &Process,
     instance: Option<&str>,
 ) -> Result<(Cage, Vec<String>), Fault> {
-    let mut cage = Cage { read: paths(READ), sockets: true, ..Cage::default() };
+    let mut cage = Cage { read: paths(READ), sockets: cage::LOCAL, ..Cage::default() };
     cage.write = paths(&[RUN, "/dev/null"]);
     let owned = |path: &str| {
         fs::create_dir_all(path)
@@ -161,6 +161,8 @@ fn prepare(
         }
         "net" => {
             owned("/run/tapioca/net")?;
+            cage.sockets =
+                &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK, libc::AF_PACKET];
             cage.write.extend(paths(&["/proc/sys/net"]));
             cage.calls = &[libc::SYS_clock_settime, libc::SYS_clock_adjtime, libc::SYS_adjtimex];
         }
@@ -168,6 +170,7 @@ fn prepare(
             cage.execute = paths(&["/init"]);
             cage.write.extend(paths(&["/data/tapioca", "/tmp"]));
             cage.tcp = Tcp::Listen;
+            cage.sockets = cage::NETWORK;
             cage.runs = true;
             words.extend(["--config".into(), format!("{RUN}/serve.toml")]);
         }

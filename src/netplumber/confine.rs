@@ -26,13 +26,18 @@ fn with(paths: &[&str], more: &[PathBuf]) -> Vec<PathBuf> {
 pub fn confine(rights: &Rights, folder: &Path, runs: bool) -> Result<Closed, Fault> {
     let mut write = with(WRITE_ALWAYS, &rights.write);
     write.push(folder.to_owned());
+    let sockets = match (runs, rights.network) {
+        (true, true) => cage::NETWORK,
+        (true, false) => cage::LOCAL,
+        (false, _) => &[],
+    };
     cage::confine(&Cage {
         read: with(READ_ALWAYS, &rights.read),
         execute: with(if runs { PROGRAMS } else { &[] }, &rights.execute),
         write,
         tcp: if rights.network { Tcp::Connect } else { Tcp::None },
         runs,
-        sockets: runs,
+        sockets,
         calls: &[],
     })
 }

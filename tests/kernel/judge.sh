@@ -2,7 +2,7 @@
 # make of it, then the executable meets its faults through real sg nodes. `play WORD` has the host play faults/WORD.toml.
 # The exit status is the verdict.
 set -e -o pipefail
-mkdir /etc && touch /etc/passwd /etc/group
+mkdir -p /etc && touch /etc/passwd /etc/group
 stty -F /dev/ttyS2 raw -echo
 exec 9<>/dev/ttyS2
 play() {
@@ -148,3 +148,6 @@ grep -q 'mechanism is stuck' /tmp/said
 play none
 tapioca library load --changer "$changer" --volume TAP001L9 --drive-bay 0
 tapioca library unload --changer "$changer"
+
+echo "== what each process of the box may do, in its seat"
+sh /add/seats.sh
