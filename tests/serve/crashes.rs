@@ -1,6 +1,7 @@
 //! The service is killed at a command that it gives to a device: at one after the other, from its start until a
 //! backup over two cartridges and its second copy are on tape. What the client retries is kept; what is believed
-//! can be restored; and every cartridge is where it is said to be. `CRASH_FROM=700` begins there.
+//! can be restored; and every cartridge is where it is said to be. `CRASH_FROM=700`
+//! begins there, `CRASH_TO=800` ends there.
 
 use std::time::{Duration, Instant};
 
@@ -16,10 +17,13 @@ const STRIDE: u64 = 79;
 fn killed_at_any_command_it_believes_only_what_is_on_tape() {
     let long = std::env::var_os("TAPIOCA_LONG").is_some();
     let template = prepared();
-    let from = std::env::var("CRASH_FROM").map_or(1, |from| from.parse().unwrap());
+    let given = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    let (from, to) = (given("CRASH_FROM").unwrap_or(1), given("CRASH_TO").unwrap_or(u64::MAX));
     let (mut nth, mut kills) = (from, 0);
     // Before a command and after the one before it differ by what was recorded in between.
-    while kill_at(template.copy(), nth, if nth.is_multiple_of(2) { "before" } else { "after" }) {
+    while nth < to
+        && kill_at(template.copy(), nth, if nth.is_multiple_of(2) { "before" } else { "after" })
+    {
         kills += 1;
         nth += if long { 1 } else { STRIDE };
     }
