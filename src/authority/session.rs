@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use super::drives::{Is, Session};
 use super::event::{DriveId, Ending, ErrandId, Said};
-use super::state::State;
 use super::step::Step;
 use super::{Action, Errand};
 use crate::catalogue::record::{JobId, JobState, Kept, MediumState, NewSet, Record, Work};
@@ -116,10 +115,6 @@ impl Step<'_> {
             Work::Backup { pool, .. } | Work::Copy { pool, .. } => pool.clone(),
             _ => return,
         };
-        let of = match job.work {
-            Work::Copy { of, .. } => Some(of),
-            _ => None,
-        };
         let expires_s = Some(self.expiry(&pool));
         let volume = self.state.records.media.get(tag).and_then(|m| m.volume);
         let runs = kept.iter().map(|k| Kept { copy, medium: tag.to_owned(), volume, ..k.clone() });
@@ -130,9 +125,6 @@ impl Step<'_> {
             job.recorded = to;
             job.expires_s = job.expires_s.max(expires_s);
         });
-        if let Some(of) = of {
-            self.change_job(of, |job| add_runs(&mut job.kept, &runs));
-        }
         self.change_medium(tag, |medium| medium.bytes += bytes);
         // What was written before stays as long as what is written now.
         self.keep_media_of(id);
@@ -176,9 +168,10 @@ impl Step<'_> {
     }
 
     /// All of a job's stream is recorded.
-    fn written(&mut self, id: JobId, left_out: u64) {
+    pub(super) fn written(&mut self, id: JobId, left_out: u64) {
         let state = if left_out == 0 { JobState::Done } else { JobState::DoneBut(left_out) };
         self.prolong(id);
+        self.can_be_read(id);
         self.over(id, state);
         self.copy_again(id);
     }
@@ -266,19 +259,6 @@ impl Step<'_> {
     }
 }
 
-impl State {
-    /// Which copy of a stream a job writes.
-    pub(super) fn copy_number(&self, id: JobId) -> u8 {
-        let Some(job) = self.job(id) else { return 0 };
-        let Work::Copy { of, .. } = job.work else { return 0 };
-        if let Some(run) = job.kept.first() {
-            return run.copy;
-        }
-        let copies = self.job(of).into_iter().flat_map(|of| &of.kept).map(|run| run.copy);
-        copies.max().map_or(0, |last| last.saturating_add(1))
-    }
-}
-
 /// Whether runs cover what was confirmed, in order, on this medium.
 fn is_whole(said: &Synced, tag: &str) -> bool {
     let mut at = said.from;
@@ -292,7 +272,7 @@ fn is_whole(said: &Synced, tag: &str) -> bool {
 }
 
 /// Adds runs, and joins what goes on where another ended.
-fn add_runs(kept: &mut Vec<Kept>, runs: &[Kept]) {
+pub(super) fn add_runs(kept: &mut Vec<Kept>, runs: &[Kept]) {
     for run in runs {
         match kept.last_mut().filter(|last| goes_on(last, run)) {
             Some(last) => last.to = run.to,
