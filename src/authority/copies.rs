@@ -34,6 +34,12 @@ impl State {
         served.len() >= 2 || by_hand.len() >= 2
     }
 
+    /// Whether what a job copies goes on: a copy of it would lack the rest.
+    pub(super) fn is_source_open(&self, job: &Job) -> bool {
+        let Work::Copy { of, .. } = job.work else { return false };
+        self.open.contains(&of)
+    }
+
     /// What is left for a copy to read.
     pub(super) fn copy_plan(&self, id: JobId) -> Reading {
         let Some(job) = self.job(id) else { return Reading::default() };
@@ -111,6 +117,9 @@ impl Step<'_> {
             needs.insert(Need::Drive, String::new());
             return None;
         }
+        if self.state.is_source_open(job) {
+            return None;
+        }
         let mut apart = self.state.apart_from(job);
         let to = self.state.drive_to_copy_to(pool, &apart);
         apart.drive = Some(self.drive_to_copy_from(job, to, needs)?);
@@ -153,12 +162,16 @@ impl Step<'_> {
         }
     }
 
-    /// All of a copy is recorded: from now on it is a place of what it copied.
-    pub(super) fn can_be_read(&mut self, id: JobId) {
-        let Some(job) = self.state.job(id).cloned() else { return };
-        if let Work::Copy { of, .. } = job.work {
-            self.change_job(of, |of| add_runs(&mut of.kept, &job.kept));
+    /// All of a copy is recorded: from now on it is a place of what it copied. False: there is more of that now.
+    pub(super) fn becomes_place(&mut self, id: JobId) -> bool {
+        let Some(job) = self.state.job(id).cloned() else { return true };
+        let Work::Copy { of, .. } = job.work else { return true };
+        if self.state.job(of).is_some_and(|of| of.recorded > job.recorded) {
+            self.try_again(id, &format!("job {of} went on meanwhile"));
+            return false;
         }
+        self.change_job(of, |of| add_runs(&mut of.kept, &job.kept));
+        true
     }
 
     /// A stream is written from its beginning: what there is of an unfinished copy is no copy.

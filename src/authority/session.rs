@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use super::drives::{Is, Session};
 use super::event::{DriveId, Ending, ErrandId, Said};
+use super::state::State;
 use super::step::Step;
-use super::{Action, Errand};
+use super::{Action, Errand, Grade};
 use crate::catalogue::record::{JobId, JobState, Kept, MediumState, NewSet, Record, Work};
 
 /// What a drive said to be confirmed.
@@ -88,8 +89,13 @@ impl Step<'_> {
         let Some(job) = self.state.job(said.job).filter(|j| session.jobs.contains(&j.id)) else {
             return;
         };
-        if said.to <= job.recorded {
+        if said.to <= job.recorded || self.state.was_said(&said) {
             return;
+        }
+        // What still comes of a copy that begins anew is no part of it.
+        if matches!(job.work, Work::Copy { .. }) && job.state != JobState::Running {
+            return self
+                .change_medium(&session.tag, |m| m.valid_to = m.valid_to.max(said.valid_to));
         }
         if said.from != job.recorded || !is_whole(&said, &session.tag) {
             let why = format!(
@@ -171,9 +177,10 @@ impl Step<'_> {
     pub(super) fn written(&mut self, id: JobId, left_out: u64) {
         let state = if left_out == 0 { JobState::Done } else { JobState::DoneBut(left_out) };
         self.prolong(id);
-        self.can_be_read(id);
-        self.over(id, state);
-        self.copy_again(id);
+        if self.becomes_place(id) {
+            self.over(id, state);
+            self.copy_again(id);
+        }
     }
 
     /// Retention counts from the end of a job, and what it builds on stays as long.
@@ -182,6 +189,10 @@ impl Step<'_> {
         let Work::Backup { pool, .. } = &job.work else { return };
         let expires_s = Some(self.expiry(pool));
         for base in self.state.chain(id) {
+            if let Some(JobState::Damaged(why)) = self.state.job(base).map(|job| &job.state) {
+                let words = format!("job {id} builds on job {base}, which is damaged: {why}");
+                self.notify(Grade::Alarm, words);
+            }
             if self.state.job(base).is_some_and(|job| self.state.has_all(job)) {
                 self.change_job(base, |job| job.expires_s = job.expires_s.max(expires_s));
                 self.keep_media_of(base);
@@ -256,6 +267,14 @@ impl Step<'_> {
             set.closed = true;
             self.put(Record::Set(set));
         }
+    }
+}
+
+impl State {
+    /// Whether it is known already: what is new lies behind all that is known of a medium.
+    fn was_said(&self, said: &Synced) -> bool {
+        let medium = said.kept.first().and_then(|run| self.records.media.get(&run.medium));
+        medium.is_some_and(|medium| said.valid_to <= medium.valid_to)
     }
 }
 
