@@ -1,19 +1,19 @@
 //! Copies from cartridge to cartridge.
 //!
 //! Owns what is special about them: they read in one drive and write in another, on other cartridges than what they
-//! copy, since a copy beside it would be lost with it.
+//! copy, since a copy beside it would be lost with it. A copy is one as soon as it is whole: until then only its own
+//! job knows where it lies, and nobody reads it.
 
 use std::collections::BTreeSet;
 
-use super::deal::{Loads, Place, Turn};
 use super::drives::Drive;
 use super::event::{DriveId, Element};
 use super::people::{Need, Needs};
 use super::reading::{Next, Range, Reading};
-use super::room::When;
+use super::session::add_runs;
 use super::state::State;
 use super::step::Step;
-use crate::catalogue::record::{Job, JobId, JobState, Pool, Work};
+use crate::catalogue::record::{Job, JobId, JobState, Kept, Pool, Work};
 
 /// Where a copy must not be written: beside what it copies.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +34,12 @@ impl State {
         served.len() >= 2 || by_hand.len() >= 2
     }
 
+    /// Whether what a job copies goes on: a copy of it would lack the rest.
+    pub(super) fn is_source_open(&self, job: &Job) -> bool {
+        let Work::Copy { of, .. } = job.work else { return false };
+        self.open.contains(&of)
+    }
+
     /// What is left for a copy to read.
     pub(super) fn copy_plan(&self, id: JobId) -> Reading {
         let Some(job) = self.job(id) else { return Reading::default() };
@@ -45,11 +51,31 @@ impl State {
     /// What a job must be written apart from: a copy beside what it copies would be lost with it.
     pub(super) fn apart_from(&self, job: &Job) -> Apart {
         let Work::Copy { of, .. } = job.work else { return Apart::default() };
-        let own = self.copy_number(job.id);
-        let kept = self.job(of).into_iter().flat_map(|of| &of.kept);
-        let others = kept.filter(|run| run.copy != own);
-        let tags = others.map(|run| run.medium.clone()).collect();
+        let tags = self.other_copies(job.id, of).map(|run| run.medium.clone()).collect();
         Apart { of: Some(of), tags, drive: None }
+    }
+
+    /// Copies there are, and what there is of others that are being made.
+    fn other_copies(&self, but: JobId, of: JobId) -> impl Iterator<Item = &Kept> {
+        let is_other = move |job: &&Job| job.id != but && is_copy_of(job, of);
+        let under_way = self.open.iter().filter_map(|id| self.job(*id)).filter(is_other);
+        self.job(of).into_iter().chain(under_way).flat_map(|job| &job.kept)
+    }
+
+    /// Which copy of a stream a job writes.
+    pub(super) fn copy_number(&self, id: JobId) -> u8 {
+        let Some(job) = self.job(id) else { return 0 };
+        let Work::Copy { of, .. } = job.work else { return 0 };
+        let own = job.kept.first().map(|run| run.copy);
+        let last = || self.other_copies(id, of).map(|run| run.copy).max();
+        own.unwrap_or_else(|| last().map_or(0, |last| last.saturating_add(1)))
+    }
+
+    /// Whether a copy to a pool is being made, or will be.
+    pub(super) fn is_being_copied(&self, of: JobId, to: &str) -> bool {
+        let is_it = |job: &Job| matches!(&job.work, Work::Copy { pool, .. } if pool == to);
+        let mut open = self.open.iter().filter_map(|id| self.job(*id));
+        open.any(|job| is_copy_of(job, of) && is_it(job))
     }
 
     /// Whether what a drive writes is what a copy must stay apart from, or may become it.
@@ -80,35 +106,24 @@ impl State {
 }
 
 impl Step<'_> {
-    /// A copy needs two drives at once, and has both or none.
+    /// Where a copy can be written, now that it can be read: it needs two drives at once, and has both or none.
     pub(super) fn begin_copy(
         &mut self,
         job: &Job,
-        pool: &str,
-        loads: &mut Loads,
+        pool: &Pool,
         needs: &mut Needs,
-    ) -> Turn {
-        let Some(pool) = self.state.records.pools.get(pool).cloned() else {
-            self.over(job.id, JobState::Failed(format!("there is no pool {pool}")));
-            return Turn::Served;
-        };
+    ) -> Option<Apart> {
         if !self.state.can_copy() {
             needs.insert(Need::Drive, String::new());
-            return Turn::Served;
+            return None;
+        }
+        if self.state.is_source_open(job) {
+            return None;
         }
         let mut apart = self.state.apart_from(job);
-        let to = self.state.drive_to_copy_to(&pool, &apart);
-        let Some(from) = self.drive_to_copy_from(job, to, needs) else { return Turn::Served };
-        apart.drive = Some(from);
-        match self.place_to_write(&pool, &apart, loads, needs) {
-            Place::Join(to) => {
-                self.join(to, job.id);
-                self.read_next(job.id, needs);
-            }
-            Place::NoMedium => self.need_medium(&pool, When::next_of(job), needs),
-            Place::Soon | Place::NoDrive => {}
-        }
-        Turn::Served
+        let to = self.state.drive_to_copy_to(pool, &apart);
+        apart.drive = Some(self.drive_to_copy_from(job, to, needs)?);
+        Some(apart)
     }
 
     /// The drive a copy would be read in, if it can have it now; not the one it would be written in.
@@ -140,10 +155,32 @@ impl Step<'_> {
             }
             // All of it was recorded, and nobody came to say so.
             Next::Done => {
-                self.over(job.id, JobState::Done);
+                self.written(job.id, 0);
                 None
             }
             _ => None,
+        }
+    }
+
+    /// All of a copy is recorded: from now on it is a place of what it copied. False: there is more of that now.
+    pub(super) fn becomes_place(&mut self, id: JobId) -> bool {
+        let Some(job) = self.state.job(id).cloned() else { return true };
+        let Work::Copy { of, .. } = job.work else { return true };
+        if self.state.job(of).is_some_and(|of| of.recorded > job.recorded) {
+            self.try_again(id, &format!("job {of} went on meanwhile"));
+            return false;
+        }
+        self.change_job(of, |of| add_runs(&mut of.kept, &job.kept));
+        true
+    }
+
+    /// A stream is written from its beginning: what there is of an unfinished copy is no copy.
+    pub(super) fn drop_copy(&mut self, id: JobId) {
+        if self.state.job(id).is_some_and(|job| matches!(job.work, Work::Copy { .. })) {
+            self.change_job(id, |job| {
+                job.recorded = 0;
+                job.kept.clear();
+            });
         }
     }
 
@@ -164,4 +201,8 @@ impl Step<'_> {
             self.state.readings.remove(&id);
         }
     }
+}
+
+fn is_copy_of(job: &Job, other: JobId) -> bool {
+    matches!(job.work, Work::Copy { of, .. } if of == other)
 }

@@ -181,15 +181,17 @@ impl Step<'_> {
             return Turn::Served;
         }
         match &job.work {
-            Work::Backup { pool, .. } => self.begin_backup(job, pool, loads, needs),
+            Work::Backup { pool, .. } | Work::Copy { pool, .. } => {
+                self.begin_writing(job, pool, loads, needs)
+            }
             Work::Restore { .. } | Work::Verify { .. } => self.begin_reading(job, needs),
-            Work::Copy { pool, .. } => self.begin_copy(job, pool, loads, needs),
             Work::Identify { tag } => self.begin_identify(job.id, tag, needs),
             Work::Erase { tag } => self.begin_erase(job.id, tag, needs),
         }
     }
 
-    fn begin_backup(
+    /// A stream that is to be written, of a client or of what is copied.
+    fn begin_writing(
         &mut self,
         job: &Job,
         pool: &str,
@@ -200,18 +202,25 @@ impl Step<'_> {
             self.over(job.id, JobState::Failed(format!("there is no pool {pool}")));
             return Turn::Served;
         };
-        match self.place_to_write(&pool, &Apart::default(), loads, needs) {
+        let is_copy = matches!(job.work, Work::Copy { .. });
+        let apart = match is_copy {
+            true => self.begin_copy(job, &pool, needs),
+            false => Some(Apart::default()),
+        };
+        let Some(apart) = apart else { return Turn::Served };
+        match self.place_to_write(&pool, &apart, loads, needs) {
             Place::Join(drive) => {
                 self.join(drive, job.id);
-                Turn::Served
+                if is_copy {
+                    self.read_next(job.id, needs);
+                }
             }
-            Place::Soon => Turn::Served,
-            Place::NoDrive => Turn::Waits,
-            Place::NoMedium => {
-                self.need_medium(&pool, When::next_of(job), needs);
-                Turn::Served
-            }
+            Place::NoMedium => self.need_medium(&pool, When::next_of(job), needs),
+            // Nobody waits behind a copy for two drives at once.
+            Place::NoDrive if !is_copy => return Turn::Waits,
+            Place::NoDrive | Place::Soon => {}
         }
+        Turn::Served
     }
 
     /// Finds a place for a stream; brings a drive nearer to being one.

@@ -266,18 +266,6 @@ impl Step<'_> {
         self.tell(Some(id), format!("job {id} is tried again: {why}"));
     }
 
-    /// A stream is written from its beginning: what there is of an unfinished copy is no copy.
-    pub(super) fn drop_copy(&mut self, id: JobId) {
-        let Some(job) = self.state.job(id) else { return };
-        let (Work::Copy { of, .. }, Some(run)) = (&job.work, job.kept.first()) else { return };
-        let (of, copy) = (*of, run.copy);
-        self.change_job(of, |job| job.kept.retain(|run| run.copy != copy));
-        self.change_job(id, |job| {
-            job.recorded = 0;
-            job.kept.clear();
-        });
-    }
-
     /// Second copies are made by themselves where the pool says so.
     pub(super) fn copy_again(&mut self, id: JobId) {
         let Some(job) = self.state.job(id).cloned() else { return };

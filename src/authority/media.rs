@@ -408,6 +408,10 @@ impl Step<'_> {
             return self.rest_long(tag);
         }
         self.free(tag, "expired");
+        // From now on its name may be on its label: another blank must not get it.
+        if !self.state.drives[&id].has_changer {
+            self.change_medium(tag, |m| m.pool = Some(pool.to_owned()));
+        }
         // What was freed may have been the last of that very set.
         let is_open = |set: &Uuid| self.state.records.sets.get(set).is_some_and(|set| !set.closed);
         let set = set.filter(is_open);

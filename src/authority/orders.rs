@@ -253,7 +253,8 @@ impl Step<'_> {
         let serves = |tag: &str| {
             self.state.records.media.get(tag).is_some_and(|m| m.pool.as_ref() == Some(&pool))
         };
-        let is_there = kept.into_iter().any(|run| serves(&run.medium));
+        let is_there = kept.into_iter().any(|run| serves(&run.medium))
+            || self.state.is_being_copied(of, &pool);
         if !self.state.records.pools.contains_key(&pool) || is_there || !is_over {
             let why = format!("job {of} cannot be copied to {pool}");
             return self.refuse(call, why, "a copy of what is over goes to another pool");

@@ -213,9 +213,10 @@ impl State {
     /// Whether a job does not wait for something else than a cartridge.
     fn can_go_on(&self, job: &Job) -> bool {
         let lacks_drive = matches!(job.work, Work::Copy { .. }) && !self.can_copy();
+        let is_early = self.is_source_open(job);
         match job.state {
             JobState::Running => true,
-            JobState::Queued => self.may_run(job) && !lacks_drive,
+            JobState::Queued => self.may_run(job) && !lacks_drive && !is_early,
             _ => false,
         }
     }

@@ -9,7 +9,7 @@ use super::drives::{Is, Session};
 use super::event::{DriveId, Ending, ErrandId, Said};
 use super::state::State;
 use super::step::Step;
-use super::{Action, Errand};
+use super::{Action, Errand, Grade};
 use crate::catalogue::record::{JobId, JobState, Kept, MediumState, NewSet, Record, Work};
 
 /// What a drive said to be confirmed.
@@ -89,8 +89,13 @@ impl Step<'_> {
         let Some(job) = self.state.job(said.job).filter(|j| session.jobs.contains(&j.id)) else {
             return;
         };
-        if said.to <= job.recorded {
+        if said.to <= job.recorded || self.state.was_said(&said) {
             return;
+        }
+        // What still comes of a copy that begins anew is no part of it.
+        if matches!(job.work, Work::Copy { .. }) && job.state != JobState::Running {
+            return self
+                .change_medium(&session.tag, |m| m.valid_to = m.valid_to.max(said.valid_to));
         }
         if said.from != job.recorded || !is_whole(&said, &session.tag) {
             let why = format!(
@@ -116,10 +121,6 @@ impl Step<'_> {
             Work::Backup { pool, .. } | Work::Copy { pool, .. } => pool.clone(),
             _ => return,
         };
-        let of = match job.work {
-            Work::Copy { of, .. } => Some(of),
-            _ => None,
-        };
         let expires_s = Some(self.expiry(&pool));
         let volume = self.state.records.media.get(tag).and_then(|m| m.volume);
         let runs = kept.iter().map(|k| Kept { copy, medium: tag.to_owned(), volume, ..k.clone() });
@@ -130,9 +131,6 @@ impl Step<'_> {
             job.recorded = to;
             job.expires_s = job.expires_s.max(expires_s);
         });
-        if let Some(of) = of {
-            self.change_job(of, |job| add_runs(&mut job.kept, &runs));
-        }
         self.change_medium(tag, |medium| medium.bytes += bytes);
         // What was written before stays as long as what is written now.
         self.keep_media_of(id);
@@ -176,11 +174,13 @@ impl Step<'_> {
     }
 
     /// All of a job's stream is recorded.
-    fn written(&mut self, id: JobId, left_out: u64) {
+    pub(super) fn written(&mut self, id: JobId, left_out: u64) {
         let state = if left_out == 0 { JobState::Done } else { JobState::DoneBut(left_out) };
         self.prolong(id);
-        self.over(id, state);
-        self.copy_again(id);
+        if self.becomes_place(id) {
+            self.over(id, state);
+            self.copy_again(id);
+        }
     }
 
     /// Retention counts from the end of a job, and what it builds on stays as long.
@@ -189,6 +189,10 @@ impl Step<'_> {
         let Work::Backup { pool, .. } = &job.work else { return };
         let expires_s = Some(self.expiry(pool));
         for base in self.state.chain(id) {
+            if let Some(JobState::Damaged(why)) = self.state.job(base).map(|job| &job.state) {
+                let words = format!("job {id} builds on job {base}, which is damaged: {why}");
+                self.notify(Grade::Alarm, words);
+            }
             if self.state.job(base).is_some_and(|job| self.state.has_all(job)) {
                 self.change_job(base, |job| job.expires_s = job.expires_s.max(expires_s));
                 self.keep_media_of(base);
@@ -267,15 +271,10 @@ impl Step<'_> {
 }
 
 impl State {
-    /// Which copy of a stream a job writes.
-    pub(super) fn copy_number(&self, id: JobId) -> u8 {
-        let Some(job) = self.job(id) else { return 0 };
-        let Work::Copy { of, .. } = job.work else { return 0 };
-        if let Some(run) = job.kept.first() {
-            return run.copy;
-        }
-        let copies = self.job(of).into_iter().flat_map(|of| &of.kept).map(|run| run.copy);
-        copies.max().map_or(0, |last| last.saturating_add(1))
+    /// Whether it is known already: what is new lies behind all that is known of a medium.
+    fn was_said(&self, said: &Synced) -> bool {
+        let medium = said.kept.first().and_then(|run| self.records.media.get(&run.medium));
+        medium.is_some_and(|medium| said.valid_to <= medium.valid_to)
     }
 }
 
@@ -292,7 +291,7 @@ fn is_whole(said: &Synced, tag: &str) -> bool {
 }
 
 /// Adds runs, and joins what goes on where another ended.
-fn add_runs(kept: &mut Vec<Kept>, runs: &[Kept]) {
+pub(super) fn add_runs(kept: &mut Vec<Kept>, runs: &[Kept]) {
     for run in runs {
         match kept.last_mut().filter(|last| goes_on(last, run)) {
             Some(last) => last.to = run.to,

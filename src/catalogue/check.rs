@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::record::{Audit, Job, JobId, Level, Medium, Record, Set, Work};
+use super::record::{Audit, Job, JobId, Kept, Level, Medium, Record, Set, Work};
 use super::run::{Run, Said};
 use super::snapshot::Snapshot;
 use super::store::SEGMENT_BYTES;
@@ -143,7 +143,10 @@ impl Known {
             ));
         }
         let mut reached = 0;
-        for kept in job.kept.iter().filter(|kept| kept.copy == 0) {
+        // Of several copies one may be gone.
+        let mut kept: Vec<&Kept> = job.kept.iter().collect();
+        kept.sort_by_key(|kept| kept.from);
+        for kept in kept {
             if kept.from <= reached {
                 reached = reached.max(kept.to);
             }

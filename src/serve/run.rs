@@ -114,10 +114,20 @@ fn open_catalogue(path: &Path) -> Result<Catalogue, Fault> {
     }
 }
 
-/// What every catalogue has: the pool that backups go to unless another is named, and the box itself, whose
-/// records are kept as well.
-fn begin_catalogue(catalogue: &mut Catalogue) -> Result<(), Fault> {
-    let records = catalogue.load()?;
+/// All records. A catalogue that has not what every one has gets it: the pool that backups go to unless another is
+/// named, and the box itself, whose records are kept as well.
+fn load(catalogue: &mut Catalogue) -> Result<Vec<Record>, Fault> {
+    let mut records = catalogue.load()?;
+    let new = missing(&records);
+    if !new.is_empty() {
+        let changes = new.iter().map(|record| Change::Put(Box::new(record.clone()))).collect();
+        catalogue.commit(Commit { changes, ..Commit::default() })?;
+        records.extend(new);
+    }
+    Ok(records)
+}
+
+fn missing(records: &[Record]) -> Vec<Record> {
     let mut new = Vec::new();
     if !records.iter().any(|record| matches!(record, Record::Pool(_))) {
         new.push(Record::Pool(Pool {
@@ -133,11 +143,7 @@ fn begin_catalogue(catalogue: &mut Catalogue) -> Result<(), Fault> {
         let (name, address, quota_bytes) = (CONSOLE.into(), None, None);
         new.push(Record::Machine(Machine { name, address, quota_bytes, jobs_max: 1 }));
     }
-    if new.is_empty() {
-        return Ok(());
-    }
-    let changes = new.into_iter().map(|record| Change::Put(Box::new(record))).collect();
-    catalogue.commit(Commit { changes, ..Commit::default() })
+    new
 }
 
 /// The devices; where none is named those of a virtual library, which is made if it is not there.
@@ -171,10 +177,8 @@ fn devices(config: &Config) -> Result<Names, Fault> {
 pub fn run(config: Config, given: Given) -> Result<(), Fault> {
     let places = Places::of(&config.state);
     places.make(&config.state)?;
-    let catalogue = open_catalogue(&places.catalogue)?;
-    let mut catalogue = catalogue;
-    begin_catalogue(&mut catalogue)?;
-    let records = catalogue.load()?;
+    let mut catalogue = open_catalogue(&places.catalogue)?;
+    let records = load(&mut catalogue)?;
     let (keeper, thread) = Keeper::start(catalogue)?;
     let names = devices(&config)?;
     let has_changer = names.changer.is_some();

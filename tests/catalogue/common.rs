@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use redb::StorageBackend;
 use tapioca::catalogue::record::{
-    Audit, Change, Credential, Job, JobId, JobState, Kept, Level, Machine, Medium, MediumState,
-    NewSet, Pool, Record, Right, Schedule, Set, Ticket, User, Wish, Work,
+    Alerted, Audit, Change, Counted, Credential, Gaps, Health, Job, JobId, JobState, Kept, Level,
+    Lost, Machine, Medium, MediumState, NewSet, Patient, Pool, Receiver, Record, Right, Schedule,
+    Set, Ticket, User, Wish, Work,
 };
 use tapioca::catalogue::run::{NewRun, RunWriter};
 use tapioca::catalogue::{Catalogue, Commit, Snapshot};
@@ -91,6 +92,11 @@ pub fn audit(count: u64) -> Vec<Record> {
 
 /// At least one record of each kind, in order of kind and key; they agree with each other.
 pub fn records() -> Vec<Record> {
+    [first_records(), later_records()].concat()
+}
+
+/// Of the kinds that there were at first.
+pub fn first_records() -> Vec<Record> {
     let set = Uuid::from_u128(9);
     let mut all = vec![
         user("anna"),
@@ -153,6 +159,46 @@ pub fn records() -> Vec<Record> {
     ];
     all.extend(audit(3));
     all
+}
+
+/// Of the kinds that came later.
+pub fn later_records() -> Vec<Record> {
+    let lost = |from, why: &str| Lost {
+        of: JobId(1),
+        from,
+        to: from + 1000,
+        medium: "TAP001L9".into(),
+        block: 5 + from / 1000,
+        why: why.into(),
+    };
+    let counted = |bytes| Counted { bytes, ms: bytes / 300_000, corrected: 7, hard: 1 };
+    let health = |of| {
+        Record::Health(Health {
+            of,
+            mounts: 3,
+            last_s: 1_700_000_000,
+            written: counted(1 << 40),
+            read: counted(1 << 30),
+            last_written: counted(1 << 20),
+            last_read: Counted::default(),
+            alerts: BTreeMap::from([(20, Alerted { times: 2, last_s: 1_700_000_000 })]),
+            cleaned: 0,
+        })
+    };
+    vec![
+        Record::Gaps(Gaps {
+            job: JobId(300),
+            lost: vec![lost(0, "medium error (03/11/00)"), lost(4000, "TAP001L9 is elsewhere")],
+        }),
+        health(Patient::Drive("DRV0001".into())),
+        health(Patient::Medium("TAP001L9".into())),
+        Record::Receiver(Receiver {
+            name: "night".into(),
+            to: "mailto:night@example.org".into(),
+            from: 1,
+            requests: true,
+        }),
+    ]
 }
 
 pub fn puts(records: Vec<Record>) -> Vec<Change> {

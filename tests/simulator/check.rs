@@ -130,6 +130,9 @@ impl Oracle {
             if job.expires_s < before.expires_s {
                 return Err(format!("job {}: retention is made shorter", job.id));
             }
+            if let Some(copy) = half_a_copy(job, before) {
+                return Err(format!("I6: job {}: copy {copy} is read, and is not whole", job.id));
+            }
         }
         let is_done = matches!(job.state, JobState::Done | JobState::DoneBut(_));
         if !is_done || before.is_some_and(|before| before.state == job.state) {
@@ -261,6 +264,17 @@ impl Oracle {
             true => Err(format!("I3: {tag} is labelled, and kept until {until_s}, now {now_s}")),
         }
     }
+}
+
+/// A copy that is new, and not all of what is recorded.
+fn half_a_copy(job: &Job, before: &Job) -> Option<u8> {
+    let is_new = |run: &&Kept| run.copy > 0 && before.kept.iter().all(|old| old.copy != run.copy);
+    let is_whole =
+        matches!(job.state, JobState::Done | JobState::DoneBut(_)) && stream(job).is_some();
+    let copy = job.kept.iter().find(is_new).filter(|_| is_whole)?.copy;
+    let runs = job.kept.iter().filter(|run| run.copy == copy);
+    let reached = runs.fold(0, |at, run| if run.from <= at { at.max(run.to) } else { at });
+    (reached < job.recorded).then_some(copy)
 }
 
 fn stream(job: &Job) -> Option<StreamId> {

@@ -21,7 +21,7 @@ impl World {
         match what {
             Errand::Begin { volume, end, .. } => self.begin(id, errand, volume, end),
             Errand::Join { job, from } => self.with_session(id, |session| {
-                session.jobs.insert(job, Writing { synced: from, written: from });
+                session.jobs.insert(job, Writing { synced: from, written: from, is_cut: false });
             }),
             Errand::GoOn => self.with_session(id, |session| session.needs_medium = false),
             Errand::EndSession => self.with_session(id, |session| session.ends = true),
@@ -269,6 +269,14 @@ impl World {
         self.committed.jobs.get(&job).is_some_and(|j| matches!(j.work, Work::Copy { .. }))
     }
 
+    /// What a copy reads comes to an end that is none.
+    pub fn cut_copy(&mut self, job: JobId) {
+        let sessions = self.drives.values_mut().filter_map(|drive| drive.session.as_mut());
+        for writing in sessions.filter_map(|session| session.jobs.get_mut(&job)) {
+            writing.is_cut = true;
+        }
+    }
+
     fn clean(&mut self, id: DriveId, put_back: Option<Element>, from: Element) -> Said {
         if let Err(why) = self.fetch(id, put_back, Some(from)) {
             return Said::Failed(why);
@@ -336,7 +344,7 @@ impl World {
     fn write_some(&mut self, id: DriveId, job: JobId) {
         let Some(session) = self.drives[&id].session.clone() else { return };
         let Some(writing) = session.jobs.get(&job).cloned() else { return };
-        let (stream, most, is_whole) = match self.source(job) {
+        let (stream, most, is_whole) = match self.source(job).filter(|_| !writing.is_cut) {
             Some(source) => source,
             None => return self.leave(id, job, Ending::Cut("its client is gone".into())),
         };

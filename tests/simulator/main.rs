@@ -89,6 +89,10 @@ fn seeds_that_found_something_find_nothing_more() {
     let found = [
         // A copy waited in a session for a cartridge that this very session wrote.
         ("a copy leaves a session that writes what it reads", &[7025][..]),
+        ("nobody reads a copy that is not whole", &[1538, 7050, 9125]),
+        ("what a drive says twice of a copy that began anew counts once", &[1685]),
+        ("two cartridges that people serve never bear one name", &[4942]),
+        ("whoever builds on what is damaged hears of it", &[7907]),
         ("a drive that is said to be lost has lost its errand", &[8732]),
         ("nobody is sent in a circle in a full library", &[23, 33, 125, 300, 1359]),
         ("a stranger is put away, so that the right one can come", &[1992]),

@@ -196,6 +196,8 @@ pub struct Writing {
     /// First byte that is not confirmed, or in the drive.
     pub synced: u64,
     pub written: u64,
+    /// What it is written from is cut.
+    pub is_cut: bool,
 }
 
 /// A session of a drive.

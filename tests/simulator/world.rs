@@ -413,6 +413,9 @@ impl World {
             return;
         }
         self.feeds.remove(&job);
+        if self.is_copy(job) {
+            return self.cut_copy(job);
+        }
         let Some(client) = self.clients.get_mut(&job) else { return };
         client.is_here = false;
         client.tries += 1;
