@@ -1,7 +1,7 @@
 //! The first process: what has to be there before anything else, and what keeps it there.
 //!
 //! Owns mounts, modules, the disk, the children and their end. Small and synchronous: no network, no TLS, no
-//! runtime, and after the start no file is read. Its main thread ([`keeper`]) only waits for children, signals and
+//! runtime, and after the start no file is read but what sysfs says of drives and changers that come ([`doors`]). Its main thread ([`keeper`]) only waits for children, signals and
 //! [`message`]s, from the first moment on; the steps of the start ([`start`]) are taken beside it, each with a
 //! deadline, and none of them failing keeps the console from coming up. The watchdog is fed ([`feed`]) by a third,
 //! as long as those who owe a sign of life give it.
@@ -10,6 +10,7 @@ pub mod child;
 pub mod client;
 mod control;
 mod data;
+mod doors;
 mod feed;
 mod keeper;
 pub mod message;
@@ -32,6 +33,8 @@ pub const BOARD: &str = "/board.toml";
 pub const RUN: &str = "/run/tapioca";
 /// Where the raw partition is found under a name that does not change.
 pub const META: &str = "/run/tapioca/meta";
+/// Folder of the sockets by which drives and changers are reached, each under its name.
+pub const DOORS: &str = "/run/tapioca/doors";
 
 /// Says one line to whoever looks at the machine's console.
 pub(crate) fn say(line: &str) {
