@@ -36,6 +36,9 @@ pub const META: &str = "/run/tapioca/meta";
 /// Folder of the sockets by which drives and changers are reached, each under its name.
 pub const DOORS: &str = "/run/tapioca/doors";
 
+/// The process of which there is one for each drive and changer.
+pub const DOOR_PROCESS: &str = "scsi_door";
+
 /// Says one line to whoever looks at the machine's console.
 pub(crate) fn say(line: &str) {
     use std::io::Write;
@@ -44,9 +47,12 @@ pub(crate) fn say(line: &str) {
     let _gone = std::io::stderr().write_all(line.as_bytes());
 }
 
+fn board() -> Result<Board, Fault> {
+    Board::load(BOARD).map_err(|e| Fault::never(Blame::Operator, e.to_string()))
+}
+
 fn machine() -> Result<board::machine::Machine, Fault> {
-    let board = Board::load(BOARD).map_err(|e| Fault::never(Blame::Operator, e.to_string()))?;
-    board.machine.ok_or_else(|| {
+    board()?.machine.ok_or_else(|| {
         Fault::never(Blame::Operator, format!("{BOARD}: this machine boots no image"))
     })
 }

@@ -19,7 +19,7 @@ use rustix::thread::{
     set_thread_res_uid,
 };
 
-use super::{DOORS, META, RUN, machine};
+use super::{DOORS, META, RUN, board, machine};
 use crate::cage::{Cage, Closed, Tcp, confine};
 use crate::stream::{Blame, Fault};
 
@@ -160,7 +160,11 @@ fn prepare(
                 .and_then(|()| fs::set_permissions(RUN, fs::Permissions::from_mode(0o2755)))
                 .map_err(|e| Fault::host(format!("cannot give {RUN} away"), &e))?;
             cage.write.extend(fs::canonicalize(META));
-            words.extend(["--meta".into(), META.into()]);
+            words.extend(["--meta".into(), META.into(), "--doors".into(), DOORS.into()]);
+            // A board with a library inside has it unless settings say otherwise.
+            if board()?.virtual_library.is_none() {
+                words.push("--attached".into());
+            }
             for other in machine.processes.iter().filter(|other| other.name != process.name) {
                 let sort = if other.sandbox == "console" { "--console" } else { "--peer" };
                 words.extend([sort.into(), other.user.to_string()]);

@@ -49,7 +49,7 @@ const MODULES: &[(&str, &[&str])] = &[
         ],
     ),
     ("steward", &["stream", "catalogue", "tapicom", "serve", "settings"]),
-    ("console", &["stream", "catalogue", "tapicom", "settings", "steward", "table"]),
+    ("console", &["init", "stream", "catalogue", "tapicom", "settings", "steward", "table"]),
     ("init", &["cage", "stream"]),
     (
         "cli",
