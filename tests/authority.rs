@@ -490,6 +490,34 @@ fn a_blank_that_is_put_in_by_hand_gets_a_name() {
 }
 
 #[test]
+fn a_drive_that_comes_later_is_used_and_one_that_was_lost_is_there_again() {
+    let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
+    let mut scene = Scene::new(vec![open.clone()], vec![set]);
+    let lost = |drive| Event::Drive { drive, errand: ErrandId(0), said: Said::Lost("gone".into()) };
+    scene.happens(lost(DRIVE));
+    scene.seen.clear();
+    scene.backup(5);
+    assert!(!scene.seen.iter().any(|a| matches!(a, Action::Drive { .. })), "{:?}", scene.seen);
+    let second = DriveId(DRIVE.0 + 1);
+    scene.happens(Event::Came(DriveAtHand { drive: second, has_changer: true }));
+    let mut library = scene.library.clone();
+    library.push((Element::Drive(second), Content::Empty));
+    scene.happens(Event::Library(library));
+    let is_sent = |scene: &Scene, wanted| {
+        scene.seen.iter().any(|a| matches!(a, Action::Drive { drive, .. } if *drive == wanted))
+    };
+    assert!(is_sent(&scene, second) && !is_sent(&scene, DRIVE), "{:?}", scene.seen);
+    scene.happens(lost(second));
+    scene.seen.clear();
+    scene.happens(Event::Came(DriveAtHand { drive: DRIVE, has_changer: true }));
+    let library = scene.library.clone();
+    scene.happens(Event::Library(library));
+    scene.now += 3600;
+    scene.happens(Event::Tick);
+    assert!(is_sent(&scene, DRIVE) && !is_sent(&scene, second), "{:?}", scene.seen);
+}
+
+#[test]
 fn a_machine_over_its_quota_gives_no_more() {
     let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
     let mut scene = Scene::new(vec![open.clone()], vec![set]);

@@ -194,6 +194,25 @@ impl Step<'_> {
         self.alarm_again();
     }
 
+    /// A drive came while the shell runs. One that is known and was lost is there again.
+    pub(super) fn came(&mut self, at_hand: DriveAtHand) {
+        let DriveAtHand { drive: id, has_changer } = at_hand;
+        match self.drive(id) {
+            None => {
+                self.state.drives.insert(id, Drive::new(has_changer));
+                self.tell(None, format!("{id} is there"));
+            }
+            Some(drive) => {
+                drive.has_changer = has_changer;
+                self.back(id);
+            }
+        }
+        if !has_changer {
+            self.medium_changed(id);
+        }
+        self.want_inventory();
+    }
+
     /// Whether anybody heard of what is damaged before we stopped, nobody knows.
     fn alarm_again(&mut self) {
         let now_s = self.state.now_s();

@@ -15,6 +15,13 @@ use crate::stream::StreamId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DriveId(pub u16);
 
+impl DriveId {
+    /// The drive at an index, from 0.
+    pub fn of(index: usize) -> DriveId {
+        DriveId(u16::try_from(index + 1).unwrap_or(u16::MAX))
+    }
+}
+
 impl fmt::Display for DriveId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "drive {}", self.0)
@@ -303,6 +310,8 @@ pub enum Event {
         /// Drives that answer.
         drives: Vec<DriveAtHand>,
     },
+    /// A drive is at hand that was not, or is again, or a robot serves it now.
+    Came(DriveAtHand),
     /// Nothing; time passed. At least once a minute.
     Tick,
     /// What the changer found in its elements: all of them.

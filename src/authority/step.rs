@@ -31,6 +31,7 @@ impl Step<'_> {
     fn take(&mut self, event: Event) {
         match event {
             Event::Started { drives } => self.started(drives),
+            Event::Came(drive) => self.came(drive),
             Event::Tick => self.tick(),
             Event::Library(found) => self.library(found),
             Event::LibraryTrouble(why) => self.library_trouble(why),

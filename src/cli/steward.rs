@@ -38,6 +38,9 @@ pub(super) struct StewardArgs {
     /// Folder of the sockets by which devices are reached, one for each key
     #[arg(long, value_name = "DIR", default_value = "/run/tapioca/doors")]
     doors: PathBuf,
+    /// Have serve take what is attached, where settings say nothing, instead of a virtual library
+    #[arg(long)]
+    attached: bool,
     /// A user that may speak with the steward beside root, by number. May be given again
     #[arg(long = "peer", value_name = "UID")]
     peers: Vec<u32>,
@@ -68,6 +71,7 @@ impl StewardArgs {
             run: whole(self.run)?,
             state: whole(self.state)?,
             doors: whole(self.doors)?,
+            takes_attached: self.attached,
         };
         let (peers, consoles) =
             (self.peers.into_iter().collect(), self.consoles.into_iter().collect());

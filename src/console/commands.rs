@@ -33,6 +33,8 @@ pub enum Own {
     Status,
     /// The links.
     Network,
+    /// Drives and changers that are attached.
+    Devices,
     /// What happened since the login.
     Events,
     /// The kernel's last lines.
@@ -281,6 +283,7 @@ pub const ROWS: &[Row] = &[
     tell("show health", "what is well and what is not", |_| Ok(Command::Health)),
     tell("show forecast", "what will be written on", |_| Ok(Command::Forecast { days: 30 })),
     tell("show audit", "who did what", |_| Ok(Command::Audit { after: 0, most: 0 })),
+    own(Operational, "show devices", "drives and changers that are attached", Own::Devices),
     own(Operational, "show network", "links and their addresses", Own::Network),
     own(Operational, "show events", "what happened since you logged in", Own::Events),
     own(Operational, "show log", "the kernel's last lines", Own::Log),

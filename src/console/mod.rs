@@ -5,6 +5,7 @@
 //! with the service, by tapicom as any other client. How answers look is handed in: it is as `tapicli` shows them.
 
 pub mod commands;
+mod devices;
 pub mod editor;
 pub mod frame;
 pub mod grammar;

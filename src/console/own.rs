@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::commands::{Mode, Own};
+use super::devices;
 use super::grammar::{Sieve, page, split, understand};
 use super::inbox::Happened;
 use super::screens;
@@ -137,6 +138,7 @@ impl Session {
                 .state()
                 .and_then(|state| screens::json(&crate::steward::message::Answer::State(state)))),
             Own::Network => Ok(self.state().and_then(|state| screens::network(&state))),
+            Own::Devices => self.devices(json),
             Own::Events => {
                 let data = self.events.iter().map(|line| format!("{line}\n")).collect();
                 Ok(Ok(Shown { data, words: Vec::new() }))
@@ -168,6 +170,26 @@ impl Session {
         Ok(Ok(Shown { data, words: Vec::new() }))
     }
 
+    /// What is attached, and what is done with it.
+    fn devices(&mut self, json: bool) -> Flow<Result<Shown, Fault>> {
+        let attached = match discover::attached() {
+            Ok(attached) => attached,
+            Err(error) => {
+                return Ok(Err(Fault::host("cannot look for drives and changers", &error)));
+            }
+        };
+        let drives = match self.tell(Command::Drives)? {
+            Ok(Reply::Drives(drives)) => Some(drives),
+            // The service is not there, or knows none: the devices are.
+            Ok(_) | Err(_) => None,
+        };
+        let known = devices::Known { children: devices::children(), drives };
+        Ok(match json {
+            true => Ok(devices::json(&attached, &known)),
+            false => devices::shown(&attached, &known),
+        })
+    }
+
     /// What the console does by itself.
     pub(super) fn own(&mut self, own: Own, said: &[String], sieve: &Sieve) -> Flow<()> {
         match own {
@@ -191,7 +213,9 @@ impl Session {
                 let hint = "^A first, at the beginning of the line: people have no use for it";
                 self.complain(&Fault::usage("frames are for programs").hint(hint))
             }
-            Own::Status | Own::Network | Own::Events | Own::Log | Own::Help => Ok(()),
+            Own::Status | Own::Devices | Own::Network | Own::Events | Own::Log | Own::Help => {
+                Ok(())
+            }
         }
     }
 

@@ -572,7 +572,7 @@ impl Session {
 
 /// What only shows something, for people and for programs.
 pub(super) fn is_shown(own: Own) -> bool {
-    matches!(own, Own::Status | Own::Network | Own::Events | Own::Log | Own::Help)
+    matches!(own, Own::Status | Own::Devices | Own::Network | Own::Events | Own::Log | Own::Help)
 }
 
 fn named(names: &[(&'static str, String)], part: &str) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! The thread that keeps the children: it waits for their end, for signals and for messages, and for nothing else.
 //!
-//! Owns the table of children, made of the board once; it never grows. What it shares with the steps of the start
+//! Owns the table of children, made of the board once; only devices add to it, and not without limit. What it shares with the steps of the start
 //! and with the watchdog is in [`Shared`].
 
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use board::machine::{Each, Machine, Process, Start};
+use discover::Device;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -17,6 +18,7 @@ use rustix::process::{Pid, WaitOptions, kill_process, kill_process_group, wait};
 
 use super::child::{Account, Due};
 use super::control::{Control, Peer};
+use super::doors::{self, Doors};
 use super::feed::Debt;
 use super::message::{self, CHILDREN_MAX, Name, Reply, Request, STEPS_MAX, Status, Step, cut};
 use super::stop::{self, How};
@@ -85,17 +87,22 @@ impl Shared {
     }
 }
 
-struct Child {
-    name: Name,
+/// A child.
+pub(super) struct Child {
+    pub(super) name: Name,
     process: String,
     instance: Option<String>,
     user: u32,
     start: Start,
-    account: Account,
+    pub(super) account: Account,
     pid: Option<Pid>,
     since: Duration,
     alive: Option<Duration>,
     every: Option<Duration>,
+    /// Whether it is a device's.
+    is_door: bool,
+    /// Which appearance of its device it is for; none: that is away.
+    appearance: Option<u64>,
 }
 
 /// The keeper of the children.
@@ -104,6 +111,7 @@ pub(super) struct Keeper {
     signals: SignalFd,
     control: Option<Control>,
     children: Vec<Child>,
+    doors: Option<Doors>,
     steward: Option<u32>,
     log: String,
     stopping: Option<How>,
@@ -139,6 +147,7 @@ impl Keeper {
             signals,
             control: None,
             children,
+            doors: Doors::of(machine),
             steward: data::user(machine, "steward"),
             log: machine.debug.log.clone(),
             stopping: None,
@@ -165,10 +174,12 @@ impl Keeper {
                 let now = self.shared.now();
                 let are_those = |child: &&mut Child| child.start == start;
                 self.children.iter_mut().filter(are_those).for_each(|child| child.want(now));
+                self.doors.iter_mut().for_each(|doors| doors.begin(start, now));
             }
             self.read_signals();
             self.reap();
             self.answer();
+            self.look_for_devices();
             self.carry_out();
             self.owe();
             if self.is_stopped() {
@@ -179,7 +190,8 @@ impl Keeper {
 
     fn wait(&self) {
         let control = self.control.iter().flat_map(Control::descriptors);
-        let all = std::iter::once(self.signals.as_fd()).chain(control);
+        let devices = self.doors.as_ref().and_then(Doors::descriptor);
+        let all = std::iter::once(self.signals.as_fd()).chain(control).chain(devices);
         let mut waited: Vec<PollFd<'_>> =
             all.map(|fd: BorrowedFd<'_>| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
         // Whatever went wrong, everybody is looked at now.
@@ -204,6 +216,7 @@ impl Keeper {
                 continue;
             };
             child.pid = None;
+            child.shut();
             let was_told = child.account.runs_since().is_none();
             child.account.ended(now);
             let how = match (status.exit_status(), status.terminating_signal()) {
@@ -215,6 +228,12 @@ impl Keeper {
                 let degraded = if child.account.is_degraded(now) { ": degraded" } else { "" };
                 say(&format!("{} ended ({how}){degraded}", child.name));
             }
+        }
+    }
+
+    fn look_for_devices(&mut self) {
+        if let (Some(doors), None) = (&mut self.doors, self.stopping) {
+            doors.follow(&mut self.children, self.shared.now());
         }
     }
 
@@ -330,12 +349,12 @@ impl Keeper {
         }
     }
 
-    /// One step towards the end: those that started last end first.
+    /// One step towards the end: those that started last end first, so that the service still has its drives.
     fn is_stopped(&mut self) -> bool {
         let Some(how) = self.stopping else { return false };
         let now = self.shared.now();
-        for is_early in [false, true] {
-            let those = |child: &&mut Child| (child.start == Start::Early) == is_early;
+        for start in [Start::Claimed, Start::Ready, Start::Early] {
+            let those = |child: &&mut Child| child.start == start;
             let mut left = 0;
             for child in self.children.iter_mut().filter(those) {
                 let is_told = child.account.unwant(now);
@@ -356,13 +375,13 @@ fn instances(machine: &Machine, process: &Process) -> Vec<Option<String>> {
     match process.each {
         Each::Box => vec![None],
         Each::Serial => machine.serial.iter().map(|serial| Some(serial.port.clone())).collect(),
-        // What has doors of its own is found later, and not in this table.
+        // They come later.
         Each::Device => Vec::new(),
     }
 }
 
 impl Child {
-    fn new(machine: &Machine, process: &Process, instance: Option<String>) -> Child {
+    pub(super) fn new(machine: &Machine, process: &Process, instance: Option<String>) -> Child {
         let name = match &instance {
             Some(instance) => format!("{}/{instance}", process.name),
             None => process.name.clone(),
@@ -380,6 +399,51 @@ impl Child {
             since: Duration::ZERO,
             alive: None,
             every: (!every.is_zero()).then_some(every),
+            is_door: process.each == Each::Device,
+            appearance: None,
+        }
+    }
+
+    /// Whether it is one of those of a process.
+    pub(super) fn is_instance_of(&self, process: &Process) -> bool {
+        self.process == process.name
+    }
+
+    /// Whether it is that of a device.
+    pub(super) fn is_of(&self, process: &Process, device: &Device) -> bool {
+        self.is_instance_of(process) && self.instance.as_deref() == Some(device.key.as_str())
+    }
+
+    /// Its device is attached.
+    pub(super) fn is_at(&mut self, device: &Device, now: Duration) {
+        let before = self.appearance.replace(device.appearance);
+        if before == Some(device.appearance) {
+            return;
+        }
+        say(&format!("{} is {}", device.key, device.node.display()));
+        let is_told = self.account.renew(now);
+        self.since = now;
+        self.tell(is_told);
+    }
+
+    /// Its device is not attached.
+    pub(super) fn is_away(&mut self, now: Duration) {
+        if self.appearance.take().is_some() {
+            say(&format!("{} is gone", self.instance.as_deref().unwrap_or_default()));
+            let is_told = self.account.unwant(now);
+            self.tell(is_told);
+        }
+    }
+
+    /// Whether it neither runs nor is to.
+    pub(super) fn is_over(&self) -> bool {
+        self.pid.is_none() && !self.account.is_wanted()
+    }
+
+    /// What it left is put away.
+    fn shut(&self) {
+        if let (true, Some(key)) = (self.is_door, &self.instance) {
+            doors::shut(key);
         }
     }
 

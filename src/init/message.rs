@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 /// Where init listens: a Unix socket of sequenced packets.
 pub const SOCKET: &str = "/run/tapioca/init.sock";
 /// The longest packet, bytes.
-pub const PACKET_BYTES_MAX: usize = 4096;
+pub const PACKET_BYTES_MAX: usize = 8192;
 /// Children that are kept at most.
-pub const CHILDREN_MAX: usize = 32;
+pub const CHILDREN_MAX: usize = 64;
 /// Steps of the start at most.
 pub const STEPS_MAX: usize = 16;
 
-/// The name of a child: `serve`, `console/ttyS0`.
-pub type Name = heapless::String<40>;
+/// The name of a child: `serve`, `console/ttyS0`, `scsi_door/drive-HU1234ABCD`.
+pub type Name = heapless::String<64>;
 /// Words, cut where they do not fit.
 pub type Words = heapless::String<80>;
 

@@ -1,7 +1,7 @@
 //! The first process: what has to be there before anything else, and what keeps it there.
 //!
 //! Owns mounts, modules, the disk, the children and their end. Small and synchronous: no network, no TLS, no
-//! runtime, and after the start no file is read. Its main thread ([`keeper`]) only waits for children, signals and
+//! runtime, and after the start no file is read but what sysfs says of drives and changers that come ([`doors`]). Its main thread ([`keeper`]) only waits for children, signals and
 //! [`message`]s, from the first moment on; the steps of the start ([`start`]) are taken beside it, each with a
 //! deadline, and none of them failing keeps the console from coming up. The watchdog is fed ([`feed`]) by a third,
 //! as long as those who owe a sign of life give it.
@@ -10,6 +10,7 @@ pub mod child;
 pub mod client;
 mod control;
 mod data;
+mod doors;
 mod feed;
 mod keeper;
 pub mod message;
@@ -32,6 +33,11 @@ pub const BOARD: &str = "/board.toml";
 pub const RUN: &str = "/run/tapioca";
 /// Where the raw partition is found under a name that does not change.
 pub const META: &str = "/run/tapioca/meta";
+/// Folder of the sockets by which drives and changers are reached, each under its name.
+pub const DOORS: &str = "/run/tapioca/doors";
+
+/// The process of which there is one for each drive and changer.
+pub const DOOR_PROCESS: &str = "scsi_door";
 
 /// Says one line to whoever looks at the machine's console.
 pub(crate) fn say(line: &str) {
@@ -41,9 +47,12 @@ pub(crate) fn say(line: &str) {
     let _gone = std::io::stderr().write_all(line.as_bytes());
 }
 
+fn board() -> Result<Board, Fault> {
+    Board::load(BOARD).map_err(|e| Fault::never(Blame::Operator, e.to_string()))
+}
+
 fn machine() -> Result<board::machine::Machine, Fault> {
-    let board = Board::load(BOARD).map_err(|e| Fault::never(Blame::Operator, e.to_string()))?;
-    board.machine.ok_or_else(|| {
+    board()?.machine.ok_or_else(|| {
         Fault::never(Blame::Operator, format!("{BOARD}: this machine boots no image"))
     })
 }

@@ -19,7 +19,7 @@ use rustix::thread::{
     set_thread_res_uid,
 };
 
-use super::{META, RUN, machine};
+use super::{DOORS, META, RUN, board, machine};
 use crate::cage::{self, Cage, Closed, Tcp, confine};
 use crate::stream::{Blame, Fault};
 
@@ -117,6 +117,27 @@ fn paths(list: &[&str]) -> Vec<PathBuf> {
 /// What everybody may read.
 const READ: &[&str] = &["/board.toml", "/etc", "/proc", "/sys", "/dev/urandom", "/sbom.spdx.json"];
 
+/// Gives a drive or changer to the process that holds it for others, and that a place for its socket: what is made
+/// there belongs to the group of serve, which has to find and reach it. Its node.
+fn give_device(machine: &Machine, process: &Process, key: &str) -> Result<PathBuf, Fault> {
+    let failed =
+        |what: String| move |e: std::io::Error| Fault::host(format!("cannot give {what} away"), &e);
+    let attached =
+        discover::attached().map_err(|e| Fault::host("cannot look for drives and changers", &e))?;
+    let device = attached.into_iter().find(|device| device.key.as_str() == key);
+    let gone = || Fault::later(Blame::Host, format!("{key} is not attached"));
+    let node = device.ok_or_else(gone)?.node;
+    let group = super::data::user(machine, "serve").unwrap_or(process.user);
+    fs::create_dir_all(DOORS)
+        .and_then(|()| chown(DOORS, Some(process.user), Some(group)))
+        .and_then(|()| fs::set_permissions(DOORS, fs::Permissions::from_mode(0o2750)))
+        .map_err(failed(DOORS.into()))?;
+    chown(&node, Some(process.user), Some(process.user))
+        .and_then(|()| fs::set_permissions(&node, fs::Permissions::from_mode(0o600)))
+        .map_err(failed(node.display().to_string()))?;
+    Ok(node)
+}
+
 /// The cage of a child and the words of its command; what it owns is given to it.
 fn prepare(
     machine: &Machine,
@@ -139,7 +160,11 @@ fn prepare(
                 .and_then(|()| fs::set_permissions(RUN, fs::Permissions::from_mode(0o2755)))
                 .map_err(|e| Fault::host(format!("cannot give {RUN} away"), &e))?;
             cage.write.extend(fs::canonicalize(META));
-            words.extend(["--meta".into(), META.into()]);
+            words.extend(["--meta".into(), META.into(), "--doors".into(), DOORS.into()]);
+            // A board with a library inside has it unless settings say otherwise.
+            if board()?.virtual_library.is_none() {
+                words.push("--attached".into());
+            }
             for other in machine.processes.iter().filter(|other| other.name != process.name) {
                 let sort = if other.sandbox == "console" { "--console" } else { "--peer" };
                 words.extend([sort.into(), other.user.to_string()]);
@@ -165,6 +190,14 @@ fn prepare(
                 &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK, libc::AF_PACKET];
             cage.write.extend(paths(&["/proc/sys/net"]));
             cage.calls = &[libc::SYS_clock_settime, libc::SYS_clock_adjtime, libc::SYS_adjtimex];
+        }
+        "scsi_door" => {
+            let missing = || Fault::usage("a door needs a device");
+            let node = give_device(machine, process, instance.ok_or_else(missing)?)?;
+            cage.write = vec![DOORS.into(), "/dev/null".into(), node.clone()];
+            let socket = format!("{DOORS}/{}", instance.unwrap_or_default());
+            words = vec!["door".into(), "--device".into(), node.display().to_string()];
+            words.extend(["--socket".into(), socket]);
         }
         "serve" => {
             cage.execute = paths(&["/init"]);

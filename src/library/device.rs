@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use discover::{Device, Kind};
 use scsi::Transport;
 use smc::Changer;
 use ssc::Drive;
@@ -59,6 +60,15 @@ fn open_now(name: &str) -> std::io::Result<Box<dyn Transport>> {
     Ok(Box::new(sg::open(Path::new(name))?))
 }
 
+/// Tape drives and changers that this machine has.
+///
+/// # Errors
+///
+/// The kernel does not tell.
+pub fn attached() -> Result<Vec<Device>, Fault> {
+    discover::attached().map_err(|e| Fault::host("cannot look for drives and changers", &e))
+}
+
 /// Opens a tape drive and finds out what it can do.
 pub fn open_drive(name: &str) -> Result<Drive, Fault> {
     open_drive_within(name, LEAVING)
@@ -91,11 +101,12 @@ pub fn find_drive(changer: &str, bay: &smc::Element) -> Result<Option<String>, F
         let mut drives = library.drives().into_iter().zip(library.drive_serials());
         return Ok(drives.find(|(_, serial)| bay.is_device(serial)).map(|(name, _)| name));
     }
-    let found = sg::discover().map_err(|e| Fault::host("cannot look for tape drives", &e))?;
-    let is_it = |found: &&sg::Found| {
-        found.kind == sg::Kind::Tape && found.serial.as_ref().is_some_and(|s| bay.is_device(s))
+    let found = attached()?;
+    let is_it = |device: &&Device| {
+        let serial = device.identity.serial.as_ref();
+        device.identity.kind == Kind::Drive && serial.is_some_and(|serial| bay.is_device(serial))
     };
-    Ok(found.iter().find(is_it).map(|found| found.node.display().to_string()))
+    Ok(found.iter().find(is_it).map(|device| device.node.display().to_string()))
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub struct Names {
     pub drives: Vec<String>,
     /// The changer that serves them.
     pub changer: Option<String>,
+    /// Whether a person said in which order drives are: where the changer does not tell, its bays are in that.
+    pub in_order: bool,
 }
 
 /// A changer as several see it, each command whole.
@@ -66,7 +68,7 @@ impl Robot {
 
 /// All devices. A drive is opened for each errand anew: what is believed of it ends with the errand before.
 pub struct Devices {
-    names: Names,
+    names: Mutex<Names>,
     /// The changer, once it could be opened.
     shared: Mutex<Option<SharedTransport>>,
     /// Serial numbers of the drives that could be opened, in their order.
@@ -80,13 +82,14 @@ impl Devices {
     /// Looks at the changer and at each drive. What is not there, or belongs to another process, is said; what
     /// is there works.
     pub fn open(names: Names, scribe: Scribe) -> Devices {
-        let serials = Mutex::new(vec![None; names.drives.len()]);
+        let count = names.drives.len();
+        let (names, serials) = (Mutex::new(names), Mutex::new(vec![None; count]));
         let (shared, robot) = (Mutex::default(), Robot::default());
         let devices = Devices { names, shared, serials, scribe, robot };
         if let Err(fault) = devices.changer() {
             tracing::error!(%fault, "the changer is tried again when it is wanted");
         }
-        for drive in 0..devices.count() {
+        for drive in 0..count {
             if let Err(fault) = devices.look(drive) {
                 let number = drive + 1;
                 tracing::error!(%fault, "drive {number} is tried again when it is wanted");
@@ -95,14 +98,43 @@ impl Devices {
         devices
     }
 
+    /// Those that others hold: none is looked at before it comes.
+    pub fn behind_doors(names: Names, scribe: Scribe) -> Devices {
+        let serials = Mutex::new(vec![None; names.drives.len()]);
+        let (names, shared, robot) = (Mutex::new(names), Mutex::default(), Robot::default());
+        Devices { names, shared, serials, scribe, robot }
+    }
+
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drives are called so from now on: more than before, or another in the place of one that never came.
+    pub fn rename(&self, drives: Vec<String>) {
+        let mut names = self.names();
+        let mut serials = self.serials.lock().unwrap_or_else(PoisonError::into_inner);
+        serials.resize(drives.len(), None);
+        names.drives = drives;
+    }
+
+    /// The changer is called so from now on.
+    pub fn take_changer(&self, name: String) {
+        self.names().changer = Some(name);
+    }
+
+    /// Whether there is a changer.
+    pub fn has_changer(&self) -> bool {
+        self.names().changer.is_some()
+    }
+
     /// How many drives there are.
     pub fn count(&self) -> usize {
-        self.names.drives.len()
+        self.names().drives.len()
     }
 
     /// What a drive is called.
-    pub fn name(&self, drive: usize) -> &str {
-        &self.names.drives[drive]
+    pub fn name(&self, drive: usize) -> String {
+        self.names().drives[drive].clone()
     }
 
     /// The time and fresh identities.
@@ -126,13 +158,13 @@ impl Devices {
     ///
     /// As for [`mount`](Devices::mount).
     pub fn drive(&self, drive: usize) -> Result<ssc::Drive, Fault> {
-        let opened = device::open_drive_within(&self.names.drives[drive], IN_USE)?;
+        let opened = device::open_drive_within(&self.name(drive), IN_USE)?;
         Ok(self.note(drive, opened))
     }
 
     /// Finds out what a drive is, without waiting for whoever has it.
     fn look(&self, drive: usize) -> Result<(), Fault> {
-        self.note(drive, device::open_drive(&self.names.drives[drive])?);
+        self.note(drive, device::open_drive(&self.name(drive))?);
         Ok(())
     }
 
@@ -159,14 +191,30 @@ impl Devices {
     ///
     /// It is not there, is none, or is in use by somebody else.
     pub fn changer(&self) -> Result<Option<Changer>, Fault> {
-        let Some(name) = &self.names.changer else { return Ok(None) };
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        if shared.is_none() {
-            let device = Arc::new(Mutex::new(device::open(name)?));
-            *shared = Some(SharedTransport { name: name.clone(), device });
+        let Some(name) = self.names().changer.clone() else { return Ok(None) };
+        let mut shared = {
+            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*shared {
+                Some(shared) => shared.clone(),
+                None => {
+                    let device = Arc::new(Mutex::new(device::open(&name)?));
+                    shared.insert(SharedTransport { name, device }).clone()
+                }
+            }
+        };
+        match attach(shared.clone()) {
+            // It may have gone and come back meanwhile.
+            Err(fault) => match shared.reopen() {
+                Ok(()) => attach(shared).map(Some),
+                Err(_) => Err(fault),
+            },
+            attached => attached.map(Some),
         }
-        let shared = shared.clone();
-        shared.map(attach).transpose()
+    }
+
+    /// Whether the changer's bays may be taken to be in the order of the drives.
+    pub fn are_in_order(&self) -> bool {
+        self.names().in_order
     }
 }
 

@@ -8,6 +8,7 @@ pub mod calendar;
 pub mod condition;
 pub mod config;
 pub mod devices;
+mod doors;
 pub mod drive;
 pub mod due;
 pub mod events;

@@ -105,14 +105,15 @@ impl Own {
         Ok(all.map(|(place, element)| (place, content(element))).collect())
     }
 
-    /// Which of the changer's drives are ours: by serial number; where it does not tell and there are as
-    /// many as we have, by order.
+    /// Which of the changer's drives are ours: by serial number; where it does not tell, there are as many as
+    /// we have, and somebody said in which order, by order.
     fn find_bays(&mut self, found: &Inventory) {
         let serials = self.devices.serials();
         let ids = (1..).map(DriveId);
         for (serial, id) in serials.iter().zip(ids) {
             let index = usize::from(id.0) - 1;
-            let by_order = (found.drives.len() == serials.len()
+            let by_order = (self.devices.are_in_order()
+                && found.drives.len() == serials.len()
                 && found.drives.iter().all(|bay| bay.device.is_none()))
             .then(|| &found.drives[index]);
             let by_serial = serial.as_ref().and_then(|serial| found.drive_by_serial(serial));

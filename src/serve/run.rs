@@ -14,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::config::Config;
 use super::devices::{Devices, Names};
+use super::doors::Doors;
 use super::metrics;
 use super::notify::Notifier;
 use super::notify::post::Patience;
@@ -146,11 +147,16 @@ fn missing(records: &[Record]) -> Vec<Record> {
     new
 }
 
+fn named(doors: &Doors) -> Names {
+    Names { drives: doors.names(), changer: doors.robot(), in_order: doors.order_is_given() }
+}
+
 /// The devices; where none is named those of a virtual library, which is made if it is not there.
 fn devices(config: &Config) -> Result<Names, Fault> {
     let Some(folder) = &config.devices.embedded else {
         let config = &config.devices;
-        return Ok(Names { drives: config.drives.clone(), changer: config.changer.clone() });
+        let (drives, changer) = (config.drives.clone(), config.changer.clone());
+        return Ok(Names { drives, changer, in_order: true });
     };
     let library = match folder.exists() {
         true => virt::Library::open(folder),
@@ -166,7 +172,8 @@ fn devices(config: &Config) -> Result<Names, Fault> {
         let what = format!("cannot use the virtual library {}: {e}", folder.display());
         Fault::later(Blame::Host, what)
     })?;
-    Ok(Names { drives: library.drives(), changer: Some(library.changer_name()) })
+    let (drives, changer) = (library.drives(), Some(library.changer_name()));
+    Ok(Names { drives, changer, in_order: true })
 }
 
 /// Serves until a signal ends it.
@@ -180,9 +187,11 @@ pub fn run(config: Config, given: Given) -> Result<(), Fault> {
     let mut catalogue = open_catalogue(&places.catalogue)?;
     let records = load(&mut catalogue)?;
     let (keeper, thread) = Keeper::start(catalogue)?;
-    let names = devices(&config)?;
-    let has_changer = names.changer.is_some();
-    let devices = Arc::new(Devices::open(names, given.scribe));
+    let doors = config.devices.doors.clone().map(|doors| Doors::new(doors, &config.state));
+    let devices = Arc::new(match &doors {
+        Some(doors) => Devices::behind_doors(named(doors), given.scribe),
+        None => Devices::open(devices(&config)?, given.scribe),
+    });
     let streams_max = usize::try_from(config.limits.streams_per_drive).unwrap_or(usize::MAX);
     let settings = Settings { streams_max, ..Settings::default() };
     let state = State::new(records, settings);
@@ -209,12 +218,12 @@ pub fn run(config: Config, given: Given) -> Result<(), Fault> {
     let metrics =
         config.metrics.map(|at| metrics::Server::start(at, take, metrics::Limits::default()));
     let _metrics = metrics.transpose()?;
+    let devices = (devices, doors);
     let shell = Shell::new(state, keeper, devices, way, (limits, world), happen.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Fault::host("cannot start the service", &e))?;
     let served = runtime.block_on(serve(
         shell,
-        has_changer,
         &config,
         &places,
         given,
@@ -234,7 +243,6 @@ fn seconds(count: u64) -> Seconds {
 
 async fn serve(
     mut shell: Shell,
-    has_changer: bool,
     config: &Config,
     places: &Places,
     given: Given,
@@ -244,7 +252,7 @@ async fn serve(
     let cannot = |e: std::io::Error| Fault::host("cannot wait for signals", &e);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
-    shell.start(has_changer)?;
+    shell.start()?;
     visitors::receive(&places.socket, move |visit| arrive(&talk, &happen, visit))?;
     let mut netplumber = netplumber(config, places, &given)?;
     let mut looks = interval(LOOK);

@@ -60,10 +60,14 @@ pub const KEYS: &[Key] = &[
     one(&["serve", "metrics"], "0.0.0.0:9420", "where Prometheus asks (nowhere)"),
     several(
         &["serve", "drives"],
-        "embedded",
-        "keys of the drives in their order, or embedded (usual)",
+        "drive-HU1234ABCD",
+        "keys of the drives in their order, embedded, or attached (as the board has it)",
     ),
-    one(&["serve", "changer"], "sg-changer-1", "key of the robot"),
+    one(
+        &["serve", "changer"],
+        "changer-00L4U78A1234_LL0",
+        "key of the robot, or none (the one attached)",
+    ),
     sorted(
         &["serve", "limits", "streams_per_drive"],
         Sort::Number(1, 64),

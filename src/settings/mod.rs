@@ -14,16 +14,18 @@ mod values;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use discover::Kind;
 use serde::{Deserialize, Serialize};
 
 pub use lines::{Line, diff};
-pub use render::{DeviceName, MAIL_PASSWORD, Rendered, WEBHOOK_TOKEN};
+pub use render::{Around, MAIL_PASSWORD, Rendered, WEBHOOK_TOKEN};
 pub use values::{
     Address, Device, Hidden, Host, HostName, LinkKey, MailTls, Mailbox, Port, Prefix, Speed, Url,
     Zone,
 };
 
 use crate::stream::Fault;
+use values::{ATTACHED, EMBEDDED, NONE};
 
 /// The longest text of settings, bytes.
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
@@ -85,10 +87,11 @@ pub struct Serve {
     /// Where Prometheus asks; nowhere if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<SocketAddr>,
-    /// The drives, in the order of their numbers; a virtual library if none is named, or `embedded` is.
+    /// The drives, in the order of their numbers; `embedded`, a virtual library; or `attached`, whatever is. Left
+    /// out, one of the two, as the board says.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub drives: Vec<Device>,
-    /// The robot.
+    /// The robot; `none`; or, left out, the one that is attached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changer: Option<Device>,
     /// How far it goes.
@@ -246,25 +249,43 @@ impl Link {
 }
 
 impl Serve {
-    fn check(&self) -> Result<(), Fault> {
-        let embedded = self.drives.iter().any(|drive| drive.is_embedded());
-        if embedded && (self.drives.len() > 1 || self.changer.is_some()) {
+    /// A word about the drives that stands in the place of their keys.
+    fn says(&self, word: &str) -> bool {
+        self.drives.iter().any(|drive| **drive == *word)
+    }
+
+    fn check_devices(&self) -> Result<(), Fault> {
+        let beside = self.drives.len() > 1;
+        if self.says(EMBEDDED) && (beside || self.changer.is_some()) {
             return Err(wrong(
                 "serve drives",
                 "embedded is a whole library: nothing goes beside it",
             ));
         }
-        if self.changer.is_some() && self.drives.is_empty() {
-            return Err(wrong("serve changer", "a changer needs drives: where are they?"));
-        }
-        if self.changer.as_ref().is_some_and(Device::is_embedded) {
-            return Err(wrong("serve changer", "embedded is said of the drives"));
+        if self.says(ATTACHED) && beside {
+            return Err(wrong("serve drives", "attached are all drives: none goes beside it"));
         }
         for (nth, drive) in self.drives.iter().enumerate() {
-            if self.drives[..nth].contains(drive) || self.changer.as_ref() == Some(drive) {
+            if self.drives[..nth].contains(drive) {
                 return Err(wrong("serve drives", format!("{drive} is named twice")));
             }
+            let is_drive = drive.key().map_or(**drive != *NONE, |key| key.kind() == Kind::Drive);
+            if !is_drive {
+                return Err(wrong("serve drives", format!("{drive} is no drive")));
+            }
         }
+        match &self.changer {
+            Some(changer) if **changer == *NONE => Ok(()),
+            Some(changer) if changer.key().is_none_or(|key| key.kind() != Kind::Changer) => {
+                Err(wrong("serve changer", format!("{changer} is no changer"))
+                    .hint("show devices lists them; none: cartridges are put in by hand"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        self.check_devices()?;
         let mail = &self.mail;
         if *mail != Mail::default() {
             let needs = |what| wrong(what, "is needed for mail");

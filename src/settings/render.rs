@@ -2,11 +2,12 @@
 //!
 //! Owns the text, and which secrets go to files beside it: the service reads both at its start. Writes nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Device, Hidden, Mail, Settings, Webhook};
+use super::values::{ATTACHED, EMBEDDED};
+use super::{Hidden, Mail, Serve, Settings, Webhook};
 
 /// Name of the file with the mail server's password.
 pub const MAIL_PASSWORD: &str = "mail-password";
@@ -16,8 +17,18 @@ pub const WEBHOOK_TOKEN: &str = "webhook-token";
 /// Where clients connect if nothing is said.
 const LISTEN: &str = "0.0.0.0:7420";
 
-/// The name under which a device of a key is opened.
-pub type DeviceName<'a> = &'a dyn Fn(&Device) -> String;
+/// Where things are, and what holds where settings say nothing.
+#[derive(Debug, Clone)]
+pub struct Around {
+    /// Folder of everything the service keeps.
+    pub state: PathBuf,
+    /// Folder of the files beside its configuration.
+    pub beside: PathBuf,
+    /// Folder of the sockets by which attached devices are reached.
+    pub doors: PathBuf,
+    /// Whether the service takes what is attached, rather than a virtual library.
+    pub takes_attached: bool,
+}
 
 /// What the service reads.
 #[derive(Debug)]
@@ -33,12 +44,13 @@ fn text(value: impl ToString) -> Value {
 }
 
 impl Settings {
-    /// The service's file. It keeps everything in `state`; secrets are in `beside`, and `name` knows devices.
-    pub fn render(&self, state: &Path, beside: &Path, name: DeviceName<'_>) -> Rendered {
+    /// The service's file.
+    pub fn render(&self, around: &Around) -> Rendered {
+        let beside = around.beside.as_path();
         let serve = &self.serve;
         let mut file = Table::new();
         let mut secrets = Vec::new();
-        file.insert("state".into(), text(state.display()));
+        file.insert("state".into(), text(around.state.display()));
         file.insert("listen".into(), serve.listen.map_or(text(LISTEN), text));
         if let Some(metrics) = serve.metrics {
             file.insert("metrics".into(), text(metrics));
@@ -46,13 +58,7 @@ impl Settings {
         if let Some(zone) = &self.time_zone {
             file.insert("time_zone".into(), text(zone));
         }
-        if !serve.drives.is_empty() && !serve.drives.iter().any(|drive| drive.is_embedded()) {
-            let drives = serve.drives.iter().map(|drive| text(name(drive))).collect();
-            file.insert("drives".into(), Value::Array(drives));
-            if let Some(changer) = &serve.changer {
-                file.insert("changer".into(), text(name(changer)));
-            }
-        }
+        devices(serve, around, &mut file);
         let limits = Table::try_from(&serve.limits).expect("limits are numbers");
         if !limits.is_empty() {
             file.insert("limits".into(), Value::Table(limits));
@@ -64,6 +70,20 @@ impl Settings {
             file.insert("webhook".into(), Value::Table(table));
         }
         Rendered { text: file.to_string(), secrets }
+    }
+}
+
+fn devices(serve: &Serve, around: &Around, file: &mut Table) {
+    let says_nothing = serve.drives.is_empty() && serve.changer.is_none();
+    if serve.says(EMBEDDED) || says_nothing && !around.takes_attached {
+        return;
+    }
+    file.insert("doors".into(), text(around.doors.display()));
+    if !serve.drives.is_empty() && !serve.says(ATTACHED) {
+        file.insert("drives".into(), Value::Array(serve.drives.iter().map(text).collect()));
+    }
+    if let Some(changer) = &serve.changer {
+        file.insert("changer".into(), text(changer));
     }
 }
 

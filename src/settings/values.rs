@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use discover::Key;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
@@ -107,20 +108,23 @@ text! {
 }
 
 text! {
-    /// A drive or changer by its key, or `embedded`: the virtual library inside the box.
-    Device, |text| {
-        let fine = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
-        let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
-        when(begins && text.len() <= 128 && text.chars().all(fine), || {
-            format!("{text:?} is no key of a device: show devices lists them")
-        })
-    }
+    /// A drive or changer by its key, or a word: [`EMBEDDED`], [`ATTACHED`], [`NONE`].
+    Device, |text| when([EMBEDDED, ATTACHED, NONE].contains(&text) || text.parse::<Key>().is_ok(), || {
+        format!("{text:?} is no key of a device: show devices lists them")
+    })
 }
 
+/// The virtual library inside the box.
+pub const EMBEDDED: &str = "embedded";
+/// Whatever is attached.
+pub const ATTACHED: &str = "attached";
+/// No robot: people put cartridges in by hand.
+pub const NONE: &str = "none";
+
 impl Device {
-    /// Whether it is the virtual library inside.
-    pub fn is_embedded(&self) -> bool {
-        self.0 == "embedded"
+    /// The key of a device; none: a word.
+    pub fn key(&self) -> Option<Key> {
+        self.0.parse().ok()
     }
 }
 

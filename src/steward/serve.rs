@@ -16,7 +16,7 @@ use super::keep::{Identity, Keep};
 use super::message::{Answer, Ask, read, write};
 use crate::catalogue::record::Credential;
 use crate::serve::config::Config;
-use crate::settings::{Device, Settings};
+use crate::settings::{Around, Settings};
 use crate::stream::{Blame, Fault};
 use crate::tapicom::message::Secret;
 use crate::tapicom::{password, ticket};
@@ -71,6 +71,8 @@ pub struct Places {
     pub state: PathBuf,
     /// The folder of the sockets by which devices are reached.
     pub doors: PathBuf,
+    /// Whether `serve` takes what is attached, unless settings say otherwise; else it has a virtual library.
+    pub takes_attached: bool,
 }
 
 /// Who may connect beside root and the steward's own user.
@@ -387,16 +389,16 @@ impl Steward {
 
     /// Whether the service would take what follows from settings.
     fn check(&self, settings: &Settings) -> Result<(), Fault> {
-        let rendered =
-            settings.render(&self.places.state, &self.places.run, &|key| self.device(key));
+        let rendered = settings.render(&self.around());
         Config::parse(&rendered.text).map(drop).map_err(|fault| {
             let what = format!("the service does not take it: {}", fault.what);
             Fault { what, ..fault }
         })
     }
 
-    fn device(&self, key: &Device) -> String {
-        format!("door:{}", self.places.doors.join(&**key).display())
+    fn around(&self) -> Around {
+        let Places { run, state, doors, takes_attached, .. } = self.places.clone();
+        Around { state, beside: run, doors, takes_attached }
     }
 
     /// Everybody who waits for settings hears of them, and the service that reads others is started with those.
@@ -415,8 +417,7 @@ impl Steward {
     /// Writes what the service reads; whether it is not as it was.
     fn render(&self) -> Result<bool, Fault> {
         let settings = lock(&self.core).in_force().1.clone();
-        let rendered =
-            settings.render(&self.places.state, &self.places.run, &|key| self.device(key));
+        let rendered = settings.render(&self.around());
         let mut differs = self.put_file("serve.toml", &rendered.text, 0o644)?;
         for (name, secret) in &rendered.secrets {
             differs |= self.put_file(name, secret.reveal(), 0o640)?;

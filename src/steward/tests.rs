@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use super::core::{Core, Now, RECOVER_MS};
 use super::keep::{Identity, Keep, Kept, Kind, Resetting, newest};
 use super::message::{Reset, Which};
-use crate::serve::config::Config;
-use crate::settings::{Device, Settings};
+use crate::serve::config::{Config, Robot};
+use crate::settings::{Around, Settings};
 use crate::stream::{Blame, Fault};
 
 /// Records in memory, of which so many writes more come through: the power is cut then.
@@ -228,8 +228,8 @@ fn the_service_takes_what_is_rendered() {
         "time_zone Europe/Berlin",
         "serve listen 0.0.0.0:7420",
         "serve metrics 127.0.0.1:9420",
-        "serve drives tape-1 tape-2",
-        "serve changer robot",
+        "serve drives drive-2 drive-1",
+        "serve changer changer-1",
         "serve limits sync_s 30",
         "serve mail server mail.example.org",
         "serve mail from box@example.org",
@@ -243,14 +243,44 @@ fn the_service_takes_what_is_rendered() {
     .fold(Settings::default(), |settings, line| {
         settings.set(&line.split(' ').collect::<Vec<_>>()).unwrap()
     });
-    let name = |key: &Device| format!("door:/doors/{key}");
-    let rendered = settings.render(Path::new("/data/tapioca"), Path::new("/run/tapioca"), &name);
+    let around = Around {
+        state: "/data/tapioca".into(),
+        beside: "/run/tapioca".into(),
+        doors: "/run/tapioca/doors".into(),
+        takes_attached: false,
+    };
+    let rendered = settings.render(&around);
     assert!(!rendered.text.contains("secret"), "{}", rendered.text);
     assert_eq!(rendered.secrets.len(), 2);
     let config = Config::parse(&rendered.text).unwrap();
-    assert_eq!(config.devices.drives, ["door:/doors/tape-1", "door:/doors/tape-2"]);
+    let key = |text: &str| text.parse::<discover::Key>().unwrap();
+    let doors = config.devices.doors.unwrap();
+    assert_eq!(doors.folder, around.doors);
+    assert_eq!(doors.drives, [key("drive-2"), key("drive-1")]);
+    assert_eq!(doors.changer, Robot::This(key("changer-1")));
     assert_eq!(config.limits.sync_s, 30);
     assert_eq!(config.mail.unwrap().login.unwrap().1, Path::new("/run/tapioca/mail-password"));
-    let embedded = Settings::default().render(Path::new("/data"), Path::new("/run"), &name);
-    assert!(Config::parse(&embedded.text).unwrap().devices.embedded.is_some());
+    let devices = |around: &Around, lines: &[&str]| {
+        let words = |line: &&str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let settings = lines.iter().map(words).fold(Settings::default(), |settings, words| {
+            settings.set(&words.iter().map(String::as_str).collect::<Vec<_>>()).unwrap()
+        });
+        settings.check().unwrap();
+        Config::parse(&settings.render(around).text).unwrap().devices
+    };
+    let attached = Around { takes_attached: true, ..around.clone() };
+    for (around, lines, is_embedded) in [
+        (&around, &[][..], true),
+        (&attached, &[], false),
+        (&around, &["serve drives attached"], false),
+        (&attached, &["serve drives embedded"], true),
+        (&around, &["serve changer none"], false),
+    ] {
+        let devices = devices(around, lines);
+        assert_eq!(
+            (devices.embedded.is_some(), devices.doors.is_some()),
+            (is_embedded, !is_embedded)
+        );
+    }
+    assert_eq!(devices(&around, &["serve changer none"]).doors.unwrap().changer, Robot::None);
 }

@@ -49,7 +49,7 @@ const MODULES: &[(&str, &[&str])] = &[
         ],
     ),
     ("steward", &["stream", "catalogue", "tapicom", "serve", "settings"]),
-    ("console", &["stream", "catalogue", "tapicom", "settings", "steward", "table"]),
+    ("console", &["init", "stream", "catalogue", "tapicom", "settings", "steward", "table"]),
     ("init", &["cage", "stream"]),
     (
         "cli",
@@ -86,7 +86,8 @@ const WRONG_YET: &[(&str, &str)] = &[];
 /// Crates of the workspace, each with those it may depend on.
 const CRATES: &[(&str, &[&str])] = &[
     ("scsi", &[]),
-    ("sg", &["scsi"]),
+    ("discover", &["scsi"]),
+    ("sg", &["discover", "scsi"]),
     ("ssc", &["scsi"]),
     ("smc", &["scsi"]),
     ("virt", &["scsi"]),
@@ -100,7 +101,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("watchdog", &[]),
     (
         "tapioca",
-        &["scsi", "sg", "ssc", "smc", "slots", "virt", "door", "board", "disk", "kmod", "watchdog"],
+        &[
+            "scsi", "discover", "sg", "ssc", "smc", "slots", "virt", "door", "board", "disk",
+            "kmod", "watchdog",
+        ],
     ),
 ];
 

@@ -9,6 +9,7 @@ mod tree;
 
 mod crashes;
 mod day;
+mod doors;
 mod gaps;
 mod kills;
 mod looks;

@@ -2,7 +2,7 @@
 //!
 //! Owns the file and the name. It is opened exclusively: two programs on one drive move the tape
 //! under each other's feet. A device that vanished may come back under another number, so
-//! [`reopen`](Transport::reopen) looks for its serial number first.
+//! [`reopen`](Transport::reopen) looks first for who it said it was.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -11,10 +11,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use discover::{Device, attached};
 use nix::fcntl::OFlag;
 use scsi::{Data, Outcome, Transport};
 
-use crate::discover::{Found, discover};
 use crate::{ioctl, status};
 
 /// Kernel buffer kept for each node: two blocks of the usual size.
@@ -25,7 +25,7 @@ const RESERVED_BYTES: i32 = 1 << 20;
 pub struct Node {
     name: String,
     file: File,
-    found: Option<Found>,
+    found: Option<Device>,
 }
 
 /// Opens a node, exclusively and without waiting for anything.
@@ -37,7 +37,7 @@ pub struct Node {
 pub fn open(path: impl AsRef<Path>) -> io::Result<Node> {
     let path = path.as_ref();
     let file = open_file(path)?;
-    let found = discover()?.into_iter().find(|found| found.node == path);
+    let found = attached()?.into_iter().find(|device| device.has_node(path));
     Ok(Node { name: path.display().to_string(), file, found })
 }
 
@@ -57,14 +57,12 @@ fn open_file(path: &Path) -> io::Result<File> {
 }
 
 impl Node {
-    /// Where the same device is now: by serial number when it has one, else where it was.
+    /// Where the same device is now: as who it says it is, else where it was.
     fn path_now(&self) -> io::Result<PathBuf> {
         let here = PathBuf::from(&self.name);
-        let Some(was) = self.found.as_ref().filter(|found| found.serial.is_some()) else {
-            return Ok(here);
-        };
-        let now = discover()?.into_iter().find(|found| found.same_device(was));
-        Ok(now.map_or(here, |found| found.node))
+        let Some(was) = &self.found else { return Ok(here) };
+        let now = attached()?.into_iter().find(|device| device.is_same(was));
+        Ok(now.filter(|device| !device.has_node(&here)).map_or(here, |device| device.node))
     }
 }
 

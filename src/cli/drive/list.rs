@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use discover::{Device, Kind};
 use serde_json::json;
 
 use super::print_rows;
 use crate::cli::Done;
 use crate::cli::table::print_json;
+use crate::library::device::attached;
 use crate::stream::{Blame, Fault};
 
 #[derive(Args)]
@@ -27,32 +29,32 @@ impl List {
             rows.extend(of_library(dir)?);
         }
         if self.json {
-            let one = |row: &Vec<String>| json!({"device": row[0], "kind": row[1], "vendor": row[2], "product": row[3], "serial": row[4]});
+            let one = |row: &Vec<String>| json!({"device": row[0], "kind": row[1], "vendor": row[2], "product": row[3], "serial": row[4], "key": row[5]});
             print_json(&rows.iter().map(one).collect())?;
             return Ok(Done::Whole);
         }
-        print_rows(&["DEVICE", "KIND", "VENDOR", "PRODUCT", "SERIAL"], &[], rows)
+        print_rows(&["DEVICE", "KIND", "VENDOR", "PRODUCT", "SERIAL", "KEY"], &[], rows)
     }
 }
 
 fn real() -> Result<Vec<Vec<String>>, Fault> {
-    let found = sg::discover().map_err(|e| Fault::host("cannot look for devices", &e))?;
-    let row = |found: sg::Found| {
-        let kind = match found.kind {
-            sg::Kind::Tape => "tape drive",
-            sg::Kind::Changer => "changer",
+    let row = |device: Device| {
+        let kind = match device.identity.kind {
+            Kind::Drive => "tape drive",
+            Kind::Changer => "changer",
         };
-        let (node, serial) = (found.node.display().to_string(), found.serial.unwrap_or_default());
-        vec![node, kind.into(), found.vendor, found.product, serial]
+        let serial = device.identity.serial.unwrap_or_default();
+        let (node, key) = (device.node.display().to_string(), device.key.to_string());
+        vec![node, kind.into(), device.vendor, device.product, serial, key]
     };
-    Ok(found.into_iter().map(row).collect())
+    Ok(attached()?.into_iter().map(row).collect())
 }
 
 fn of_library(dir: &std::path::Path) -> Result<Vec<Vec<String>>, Fault> {
     let library = virt::Library::open(dir)
         .map_err(|e| Fault::never(Blame::Operator, format!("cannot open the library: {e}")))?;
     let row = |name, kind: &str, serial| {
-        vec![name, kind.to_owned(), "-".to_owned(), "virtual".to_owned(), serial]
+        vec![name, kind.to_owned(), "-".to_owned(), "virtual".to_owned(), serial, String::new()]
     };
     let drives = library.drives().into_iter().zip(library.drive_serials());
     let drives = drives.map(|(name, serial)| row(name, "tape drive", serial));

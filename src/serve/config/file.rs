@@ -6,12 +6,14 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use discover::{Key, Kind};
 use lettre::message::Mailbox;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    CONFIG_BYTES_MAX, Config, DRIVES_MAX, Devices, Limits, MAIL_TO_MAX, Mail, MailTls, Webhook,
+    CONFIG_BYTES_MAX, Config, DRIVES_MAX, Devices, Doors, Limits, MAIL_TO_MAX, Mail, MailTls,
+    Robot, Webhook,
 };
 use crate::serve::calendar;
 use crate::stream::Fault;
@@ -26,6 +28,7 @@ pub(super) struct File {
     state: Option<Text>,
     drives: Option<Spanned<Vec<Text>>>,
     changer: Option<Text>,
+    doors: Option<Text>,
     listen: Option<Text>,
     metrics: Option<Text>,
     time_zone: Option<Text>,
@@ -94,7 +97,10 @@ impl File {
             .time_zone
             .map(|name| calendar::zone(name.get_ref()).map_err(|fault| at.fault(&name, fault)));
         Ok(Config {
-            devices: at.devices(self.drives, self.changer, &state)?,
+            devices: match self.doors {
+                Some(doors) => at.doors(doors, self.drives, self.changer)?,
+                None => at.devices(self.drives, self.changer, &state)?,
+            },
             listen: at.address(self.listen)?.unwrap_or(default.listen),
             metrics: at.address(self.metrics)?,
             zone: zone.transpose()?.unwrap_or(default.zone),
@@ -186,22 +192,66 @@ impl Place<'_> {
                 return Err(self.wrong(changer, what).hint(DRIVES));
             }
         };
-        if drives.get_ref().is_empty() || drives.get_ref().len() > DRIVES_MAX {
-            let what = format!("there can be 1 to {DRIVES_MAX} drives");
-            return Err(self.wrong(&drives, what).hint(DRIVES));
-        }
-        let mut seen = BTreeSet::new();
-        for drive in drives.get_ref() {
-            self.device(drive, "drive")?;
-            if !seen.insert(drive.get_ref()) {
-                return Err(self.wrong(drive, format!("{} stands there twice", drive.get_ref())));
-            }
-        }
+        self.each_once(&drives)?;
+        drives.get_ref().iter().try_for_each(|drive| self.device(drive, "drive"))?;
         if let Some(changer) = &changer {
             self.device(changer, "changer")?;
         }
         let drives = drives.into_inner().into_iter().map(Spanned::into_inner).collect();
-        Ok(Devices { drives, changer: changer.map(Spanned::into_inner), embedded: None })
+        Ok(Devices {
+            drives,
+            changer: changer.map(Spanned::into_inner),
+            embedded: None,
+            doors: None,
+        })
+    }
+
+    /// There are drives, not too many, and none stands there twice.
+    fn each_once(&self, drives: &Spanned<Vec<Text>>) -> Result<(), Fault> {
+        if drives.get_ref().is_empty() || drives.get_ref().len() > DRIVES_MAX {
+            let what = format!("there can be 1 to {DRIVES_MAX} drives");
+            return Err(self.wrong(drives, what).hint(DRIVES));
+        }
+        let mut seen = BTreeSet::new();
+        match drives.get_ref().iter().find(|drive| !seen.insert(drive.get_ref())) {
+            Some(twice) => {
+                Err(self.wrong(twice, format!("{} stands there twice", twice.get_ref())))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Devices behind doors: `drives` and `changer` are their keys.
+    fn doors(
+        &self,
+        folder: Text,
+        drives: Option<Spanned<Vec<Text>>>,
+        changer: Option<Text>,
+    ) -> Result<Devices, Fault> {
+        let folder = self.folder(Some(folder))?.unwrap_or_default();
+        let drives = match drives {
+            Some(drives) => {
+                self.each_once(&drives)?;
+                drives.get_ref().iter().map(|drive| self.key(drive, Kind::Drive)).collect()
+            }
+            None => Ok(Vec::new()),
+        };
+        let changer = match &changer {
+            None => Robot::Whichever,
+            Some(changer) if changer.get_ref() == "none" => Robot::None,
+            Some(changer) => Robot::This(self.key(changer, Kind::Changer)?),
+        };
+        let doors = Some(Doors { folder, drives: drives?, changer });
+        Ok(Devices { drives: Vec::new(), changer: None, embedded: None, doors })
+    }
+
+    fn key(&self, name: &Text, kind: Kind) -> Result<Key, Fault> {
+        let key = name.get_ref().parse::<Key>().ok().filter(|key| key.kind() == kind);
+        key.ok_or_else(|| {
+            self.wrong(name, format!("{:?} is no key of a {kind}", name.get_ref())).hint(
+                "with doors, drives are named drive-SERIAL and a changer changer-SERIAL, or none",
+            )
+        })
     }
 
     /// The form of a device's name: `/dev/sgN`, `virtual:DIR#UNIT` or `door:SOCKET`.

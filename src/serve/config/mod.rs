@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use discover::Key;
 use jiff::tz::TimeZone;
 use lettre::message::Mailbox;
 use zeroize::Zeroizing;
@@ -56,6 +57,31 @@ pub struct Devices {
     pub changer: Option<String>,
     /// The folder of the virtual library that is used because no device was named; made when it is not there.
     pub embedded: Option<PathBuf>,
+    /// Devices that other processes hold, if it is those; drives and robot above are none then.
+    pub doors: Option<Doors>,
+}
+
+/// Devices that other processes hold, each behind a socket of its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doors {
+    /// The folder of the sockets.
+    pub folder: PathBuf,
+    /// The drives in the order of their numbers; none: all that come.
+    pub drives: Vec<Key>,
+    /// The robot.
+    pub changer: Robot,
+}
+
+/// Which robot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Robot {
+    /// The one that is there. Of several none is taken.
+    #[default]
+    Whichever,
+    /// None: people put cartridges in by hand.
+    None,
+    /// This one, and no other.
+    This(Key),
 }
 
 /// How far the service goes.
@@ -163,6 +189,7 @@ impl Devices {
             drives: vec![device("drive0"), device("drive1")],
             changer: Some(device("changer")),
             embedded: Some(folder),
+            doors: None,
         }
     }
 }

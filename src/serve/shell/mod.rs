@@ -26,6 +26,7 @@ use crate::library::SyncEvery;
 use crate::plumb::berths::Filler;
 use crate::plumb::visit::Visit;
 use crate::serve::devices::Devices;
+use crate::serve::doors::Doors;
 use crate::serve::drive::{Owner, Say};
 use crate::serve::due::Told as Due;
 use crate::serve::events::Events;
@@ -42,6 +43,7 @@ use crate::serve::world::World;
 use crate::stream::{Blame, Fault, StreamId};
 use crate::tapicom::door::CONSOLE;
 
+mod doors;
 mod errands;
 mod streams;
 
@@ -83,6 +85,8 @@ pub struct View<'a> {
     pub since_s: Seconds,
     /// Serial numbers of the drives.
     pub serials: &'a BTreeMap<String, DriveId>,
+    /// Keys of drives that others hold.
+    pub keys: BTreeMap<DriveId, String>,
     /// What tells people elsewhere.
     pub world: &'a World,
 }
@@ -120,12 +124,22 @@ struct Seat {
     streams: BTreeMap<StreamId, JobId>,
 }
 
+impl Seat {
+    fn new(devices: &Arc<Devices>, id: DriveId, say: &Say) -> Result<Seat, Fault> {
+        let owner = Owner::start(devices.clone(), id, say.clone())?;
+        Ok(Seat { owner, gate: None, session: ErrandId(0), streams: BTreeMap::new() })
+    }
+}
+
 /// The service's own state: what is no decision.
 pub struct Shell {
     state: State,
     keeper: Keeper,
     spool: PathBuf,
     seats: BTreeMap<DriveId, Seat>,
+    devices: Arc<Devices>,
+    doors: Option<Doors>,
+    say: Say,
     arm: Arm,
     pull: Pull,
     lives: BTreeMap<JobId, Live>,
@@ -158,7 +172,7 @@ impl Shell {
     pub fn new(
         state: State,
         keeper: Keeper,
-        devices: Arc<Devices>,
+        (devices, doors): (Arc<Devices>, Option<Doors>),
         (spool, pull): (PathBuf, Pull),
         (limits, world): (Limits, World),
         happen: Happen,
@@ -168,14 +182,14 @@ impl Shell {
             send(&told, Happening::Event(Event::Drive { drive, errand, said }));
         });
         let mut seats = BTreeMap::new();
-        for index in 0..devices.count() {
-            let id = DriveId(u16::try_from(index + 1).unwrap_or(u16::MAX));
-            let owner = Owner::start(devices.clone(), id, say.clone())?;
-            let (session, streams) = (ErrandId(0), BTreeMap::new());
-            seats.insert(id, Seat { owner, gate: None, session, streams });
+        // What comes through doors takes its seat when it comes.
+        let count = if doors.is_none() { devices.count() } else { 0 };
+        for index in 0..count {
+            let id = DriveId::of(index);
+            seats.insert(id, Seat::new(&devices, id, &say)?);
         }
         let told = happen.clone();
-        let arm = Arm::start(devices, move |event| send(&told, Happening::Event(event)))?;
+        let arm = Arm::start(devices.clone(), move |event| send(&told, Happening::Event(event)))?;
         let mut events = Events::default();
         let people = world.clone();
         events.notify_by(move |grade, words| people.words(grade, words));
@@ -184,6 +198,9 @@ impl Shell {
             keeper,
             spool,
             seats,
+            devices,
+            doors,
+            say,
             arm,
             pull,
             lives: BTreeMap::new(),
@@ -205,9 +222,10 @@ impl Shell {
     /// # Errors
     ///
     /// What cannot be recorded.
-    pub fn start(&mut self, has_changer: bool) -> Result<(), Fault> {
+    pub fn start(&mut self) -> Result<(), Fault> {
         self.keep_cut_lists()?;
         self.world.name(&self.state.records.receivers);
+        let has_changer = self.devices.has_changer();
         let at_hand = |drive: &DriveId| DriveAtHand { drive: *drive, has_changer };
         let drives = self.seats.keys().map(at_hand).collect();
         self.event(Event::Started { drives })
@@ -247,7 +265,8 @@ impl Shell {
         let moved = self.lives.iter().map(|(job, live)| (*job, live.meter.bytes())).collect();
         let (state, events, serials) = (&self.state, &self.events, &self.serials);
         let (since_s, world) = (self.since_s, &self.world);
-        View { state, moved, events, since_s, serials, world }
+        let keys = self.doors.iter().flat_map(Doors::keys).collect();
+        View { state, moved, events, since_s, serials, keys, world }
     }
 
     /// One event, and all that follows.
@@ -408,6 +427,7 @@ impl Shell {
     ///
     /// What cannot be recorded.
     pub fn tick(&mut self) -> Result<(), Fault> {
+        self.look_for_doors()?;
         let schedules = self.state.records.schedules.values();
         let due = self.due.due(schedules, (self.since_s, now_s()), self.world.zone());
         for schedule in due {

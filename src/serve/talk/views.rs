@@ -105,7 +105,7 @@ fn show(view: &View<'_>, caller: &rights::Caller, command: Command) -> Reply {
             None => refused(Why::NotFound, format!("there is no cartridge {tag}")),
         },
         Command::Inventory { page, .. } => Reply::Inventory(paged(places(view.state), &page)),
-        Command::Drives => Reply::Drives(drives(view.state)),
+        Command::Drives => Reply::Drives(drives(view)),
         Command::Pools { page } => {
             let pools = records.pools.values();
             Reply::Pools(paged(pools.map(|pool| (pool.name.clone(), pool.clone())), &page))
@@ -314,17 +314,17 @@ fn places(state: &State) -> impl Iterator<Item = (String, Place)> {
     all.into_iter()
 }
 
-fn drives(state: &State) -> Vec<DriveView> {
+fn drives(view: &View<'_>) -> Vec<DriveView> {
     let shown = |(id, drive): (&DriveId, &Drive)| DriveView {
         number: u32::from(id.0),
-        what: id.to_string(),
+        what: view.keys.get(id).cloned().unwrap_or_else(|| id.to_string()),
         used: drive.is_used,
         does: does(drive),
         medium: drive.medium.as_ref().and_then(|medium| medium.tag.clone()),
         rate: 0,
         alerts: Vec::new(),
     };
-    state.drives.iter().map(shown).collect()
+    view.state.drives.iter().map(shown).collect()
 }
 
 fn does(drive: &Drive) -> String {
@@ -374,7 +374,7 @@ fn status(view: &View<'_>) -> Status {
         requests: view.events.requests().len() as u64,
         writable: writable.count() as u64,
         alarms: view.events.alarms().rev().take(20).cloned().collect(),
-        drives: drives(view.state),
+        drives: drives(view),
     }
 }
 
@@ -396,8 +396,8 @@ fn forecast(state: &State) -> Vec<PoolForecast> {
 fn health(view: &View<'_>) -> Vec<Wellness> {
     let well = |what: &str, words: String| Wellness { what: what.into(), severity: None, words };
     let mut all = vec![well("catalogue", format!("{} jobs", view.state.records.jobs.len()))];
-    for drive in drives(view.state) {
-        all.push(well(&drive.what, drive.does));
+    for drive in drives(view) {
+        all.push(well(&format!("drive {}", drive.number), drive.does));
     }
     for medium in view.state.records.media.values() {
         if let MediumState::Damaged(why) = &medium.state {
