@@ -38,6 +38,9 @@ pub(super) struct StewardArgs {
     /// Folder of the sockets by which devices are reached, one for each key
     #[arg(long, value_name = "DIR", default_value = "/run/tapioca/doors")]
     doors: PathBuf,
+    /// MiB that a drive keeps in memory, on this board, if nothing is set
+    #[arg(long, value_name = "MIB")]
+    sync_mib: Option<u32>,
     /// A user that may speak with the steward beside root, by number. May be given again
     #[arg(long = "peer", value_name = "UID")]
     peers: Vec<u32>,
@@ -68,6 +71,7 @@ impl StewardArgs {
             run: whole(self.run)?,
             state: whole(self.state)?,
             doors: whole(self.doors)?,
+            sync_memory_mib: self.sync_mib,
         };
         let (peers, consoles) =
             (self.peers.into_iter().collect(), self.consoles.into_iter().collect());

@@ -13,6 +13,7 @@ mod data;
 mod feed;
 mod keeper;
 pub mod message;
+mod meta;
 mod mounts;
 mod seat;
 mod start;
@@ -41,11 +42,12 @@ pub(crate) fn say(line: &str) {
     let _gone = std::io::stderr().write_all(line.as_bytes());
 }
 
-fn machine() -> Result<board::machine::Machine, Fault> {
+fn machine() -> Result<(board::machine::Machine, board::Tape), Fault> {
     let board = Board::load(BOARD).map_err(|e| Fault::never(Blame::Operator, e.to_string()))?;
-    board.machine.ok_or_else(|| {
+    let machine = board.machine.ok_or_else(|| {
         Fault::never(Blame::Operator, format!("{BOARD}: this machine boots no image"))
-    })
+    })?;
+    Ok((machine, board.tape))
 }
 
 /// Runs the machine until it stops.
@@ -58,7 +60,7 @@ pub fn run() -> Result<(), Fault> {
     if std::process::id() != 1 {
         return Err(Fault::usage("init is the first process of a machine, and no other"));
     }
-    let machine = machine()?;
+    let (machine, _) = machine()?;
     let signals = keeper::block_signals()?;
     let (to, from) = mpsc::channel();
     let keeper = keeper::Keeper::new(&machine, signals);

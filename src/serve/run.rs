@@ -3,6 +3,7 @@
 //! Owns the order of things: the state folder, the catalogue, the devices, then those who come in, and last
 //! the netplumber; and the way back. A service that cannot go on ends, and whoever keeps it starts it again.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,13 +26,15 @@ use super::talk::{Talk, USUAL_POOL};
 use super::visitors;
 use super::world::World;
 use crate::authority::state::{Settings, State};
-use crate::catalogue::record::{Change, JobId, Machine, NewSet, Pool, Record, Seconds};
+use crate::catalogue::record::{
+    Change, Credential, JobId, Machine, NewSet, Pool, Record, Right, Seconds, User,
+};
 use crate::catalogue::{Catalogue, Commit, Keeper};
 use crate::library::{Scribe, SyncEvery};
 use crate::plumb::visit::Visit;
 use crate::stream::{Blame, Fault};
 use crate::tapicom::ask::ByPlumb;
-use crate::tapicom::door::CONSOLE;
+use crate::tapicom::door::{ADMINISTRATOR, CONSOLE};
 
 /// Streams' bytes that wait for their turn on one drive.
 const WAITING_BYTES: usize = 128 << 20;
@@ -91,6 +94,8 @@ pub struct Given {
     pub program: PathBuf,
     /// The time and identities.
     pub scribe: Scribe,
+    /// What a virtual library is like that has to be made; none: as usual.
+    pub shape: Option<virt::Shape>,
     /// Told once clients are accepted.
     pub ready: Box<dyn FnOnce()>,
 }
@@ -140,15 +145,39 @@ fn begin_catalogue(catalogue: &mut Catalogue) -> Result<(), Fault> {
     catalogue.commit(Commit { changes, ..Commit::default() })
 }
 
+/// The administrator has the password that is set outside, whatever the catalogue remembers.
+fn put_administrator(catalogue: &mut Catalogue, file: &Path) -> Result<(), Fault> {
+    let credential = Credential::Here(super::config::secret(file)?.to_string());
+    let records = catalogue.load()?;
+    let known = records.into_iter().find_map(|record| match record {
+        Record::User(user) if user.name == ADMINISTRATOR => Some(user),
+        _ => None,
+    });
+    let user = User {
+        name: ADMINISTRATOR.into(),
+        credential,
+        rights: Right::ALL.into_iter().collect(),
+        machines: BTreeSet::new(),
+        disabled: false,
+    };
+    if known.as_ref() == Some(&user) {
+        return Ok(());
+    }
+    tracing::info!("{ADMINISTRATOR} has the password of the box");
+    let changes = vec![Change::Put(Box::new(Record::User(user)))];
+    catalogue.commit(Commit { changes, ..Commit::default() })
+}
+
 /// The devices; where none is named those of a virtual library, which is made if it is not there.
-fn devices(config: &Config) -> Result<Names, Fault> {
+fn devices(config: &Config, shape: Option<virt::Shape>) -> Result<Names, Fault> {
     let Some(folder) = &config.devices.embedded else {
         let config = &config.devices;
         return Ok(Names { drives: config.drives.clone(), changer: config.changer.clone() });
     };
-    let library = match folder.exists() {
-        true => virt::Library::open(folder),
-        false => {
+    let library = match (folder.exists(), shape) {
+        (true, _) => virt::Library::open(folder),
+        (false, Some(shape)) => virt::Library::create(folder, &shape),
+        (false, None) => {
             let media = (1..=20).map(|n| virt::MediumSpec::data(&format!("TAP{n:03}L9"), 4 << 30));
             let cleaner = virt::MediumSpec::data("CLN001L1", 0);
             let cleaner = virt::MediumSpec { kind: virt::MediumKind::Cleaning, ..cleaner };
@@ -168,15 +197,18 @@ fn devices(config: &Config) -> Result<Names, Fault> {
 /// # Errors
 ///
 /// What keeps it from going on; whoever started it starts it again.
-pub fn run(config: Config, given: Given) -> Result<(), Fault> {
+pub fn run(config: Config, mut given: Given) -> Result<(), Fault> {
     let places = Places::of(&config.state);
     places.make(&config.state)?;
     let catalogue = open_catalogue(&places.catalogue)?;
     let mut catalogue = catalogue;
     begin_catalogue(&mut catalogue)?;
+    if let Some(file) = &config.administrator_file {
+        put_administrator(&mut catalogue, file)?;
+    }
     let records = catalogue.load()?;
     let (keeper, thread) = Keeper::start(catalogue)?;
-    let names = devices(&config)?;
+    let names = devices(&config, given.shape.take())?;
     let has_changer = names.changer.is_some();
     let devices = Arc::new(Devices::open(names, given.scribe));
     let streams_max = usize::try_from(config.limits.streams_per_drive).unwrap_or(usize::MAX);

@@ -17,7 +17,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 pub use lines::{Line, diff};
-pub use render::{DeviceName, MAIL_PASSWORD, Rendered, WEBHOOK_TOKEN};
+pub use render::{ADMINISTRATOR, DeviceName, MAIL_PASSWORD, Place, Rendered, WEBHOOK_TOKEN};
 pub use values::{
     Address, Device, Hidden, Host, HostName, LinkKey, MailTls, Mailbox, Port, Prefix, Speed, Url,
     Zone,

@@ -6,18 +6,35 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::{Device, Hidden, Mail, Settings, Webhook};
+use super::{Device, Hidden, Limits, Mail, Settings, Webhook};
 
 /// Name of the file with the mail server's password.
 pub const MAIL_PASSWORD: &str = "mail-password";
 /// Name of the file with the webhook's token.
 pub const WEBHOOK_TOKEN: &str = "webhook-token";
 
+/// Name of the file with what is kept of the administrator's password.
+pub const ADMINISTRATOR: &str = "administrator";
+
 /// Where clients connect if nothing is said.
 const LISTEN: &str = "0.0.0.0:7420";
 
 /// The name under which a device of a key is opened.
 pub type DeviceName<'a> = &'a dyn Fn(&Device) -> String;
+
+/// What the service's file says that is no setting.
+pub struct Place<'a> {
+    /// The folder of everything the service keeps.
+    pub state: &'a Path,
+    /// The folder of the secrets.
+    pub beside: &'a Path,
+    /// What a drive keeps in memory if nothing is set, MiB.
+    pub sync_memory_mib: Option<u32>,
+    /// Whether there is an administrator, whose file is beside.
+    pub is_claimed: bool,
+    /// Knows devices.
+    pub name: DeviceName<'a>,
+}
 
 /// What the service reads.
 #[derive(Debug)]
@@ -33,12 +50,16 @@ fn text(value: impl ToString) -> Value {
 }
 
 impl Settings {
-    /// The service's file. It keeps everything in `state`; secrets are in `beside`, and `name` knows devices.
-    pub fn render(&self, state: &Path, beside: &Path, name: DeviceName<'_>) -> Rendered {
-        let serve = &self.serve;
+    /// The service's file on a box.
+    pub fn render(&self, own: &Place<'_>) -> Rendered {
+        let (serve, beside, name) = (&self.serve, own.beside, own.name);
         let mut file = Table::new();
         let mut secrets = Vec::new();
-        file.insert("state".into(), text(state.display()));
+        file.insert("state".into(), text(own.state.display()));
+        if own.is_claimed {
+            let path = beside.join(ADMINISTRATOR);
+            file.insert("administrator_file".into(), text(path.display()));
+        }
         file.insert("listen".into(), serve.listen.map_or(text(LISTEN), text));
         if let Some(metrics) = serve.metrics {
             file.insert("metrics".into(), text(metrics));
@@ -53,7 +74,9 @@ impl Settings {
                 file.insert("changer".into(), text(name(changer)));
             }
         }
-        let limits = Table::try_from(&serve.limits).expect("limits are numbers");
+        let sync_memory_mib = serve.limits.sync_memory_mib.or(own.sync_memory_mib);
+        let limits = Limits { sync_memory_mib, ..serve.limits.clone() };
+        let limits = Table::try_from(&limits).expect("limits are numbers");
         if !limits.is_empty() {
             file.insert("limits".into(), Value::Table(limits));
         }

@@ -8,7 +8,7 @@ use super::core::{Core, Now, RECOVER_MS};
 use super::keep::{Identity, Keep, Kept, Kind, Resetting, newest};
 use super::message::{Reset, Which};
 use crate::serve::config::Config;
-use crate::settings::{Device, Settings};
+use crate::settings::{self, Device, Settings};
 use crate::stream::{Blame, Fault};
 
 /// Records in memory, of which so many writes more come through: the power is cut then.
@@ -244,13 +244,24 @@ fn the_service_takes_what_is_rendered() {
         settings.set(&line.split(' ').collect::<Vec<_>>()).unwrap()
     });
     let name = |key: &Device| format!("door:/doors/{key}");
-    let rendered = settings.render(Path::new("/data/tapioca"), Path::new("/run/tapioca"), &name);
+    let own = settings::Place {
+        state: Path::new("/data/tapioca"),
+        beside: Path::new("/run/tapioca"),
+        sync_memory_mib: Some(16),
+        is_claimed: true,
+        name: &name,
+    };
+    let rendered = settings.render(&own);
     assert!(!rendered.text.contains("secret"), "{}", rendered.text);
     assert_eq!(rendered.secrets.len(), 2);
     let config = Config::parse(&rendered.text).unwrap();
     assert_eq!(config.devices.drives, ["door:/doors/tape-1", "door:/doors/tape-2"]);
     assert_eq!(config.limits.sync_s, 30);
+    assert_eq!(config.limits.sync_memory_mib, 16);
+    assert_eq!(config.administrator_file.unwrap(), Path::new("/run/tapioca/administrator"));
     assert_eq!(config.mail.unwrap().login.unwrap().1, Path::new("/run/tapioca/mail-password"));
-    let embedded = Settings::default().render(Path::new("/data"), Path::new("/run"), &name);
-    assert!(Config::parse(&embedded.text).unwrap().devices.embedded.is_some());
+    let unclaimed = settings::Place { is_claimed: false, sync_memory_mib: None, ..own };
+    let embedded = Config::parse(&Settings::default().render(&unclaimed).text).unwrap();
+    assert!(embedded.devices.embedded.is_some());
+    assert_eq!((embedded.administrator_file, embedded.limits.sync_memory_mib), (None, 512));
 }
