@@ -60,7 +60,13 @@ impl ConsoleArgs {
         let (to, sent) = port::way();
         let views = Views { shown: tapicli::shown, json: tapicli::json, event };
         let line = port.rsplit('/').next().filter(|name| *name != "-").unwrap_or("terminal");
-        let given = Given { line: line.into(), steward: self.steward, serve: self.service, views };
+        let given = Given {
+            line: line.into(),
+            speed: self.speed,
+            steward: self.steward,
+            serve: self.service,
+            views,
+        };
         let output = Output::new(to, inbox.clone());
         let session = Session::new(given, inbox.clone(), output);
         let spawned = std::thread::Builder::new().name("session".into()).spawn(|| session.run());

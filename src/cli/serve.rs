@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -39,6 +39,9 @@ pub(super) struct ServeArgs {
     /// Where clients connect, instead of the configuration's
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Manifest of the board, whose virtual library is made where no device is named
+    #[arg(long, value_name = "FILE")]
+    board: Option<PathBuf>,
     /// Number of the process that keeps this one, which ends with it
     #[arg(long, value_name = "PID", hide = true)]
     kept_by: Option<u32>,
@@ -73,7 +76,8 @@ impl ServeArgs {
         end_with_parent(keeper)?;
         let socket = Places::of(&config.state).socket;
         let ready = Box::new(move || eprintln!("serve: ready; at {}", socket.display()));
-        run(config, Given { program, scribe: scribe(), ready })?;
+        let shape = self.board.as_deref().map(shape).transpose()?.flatten();
+        run(config, Given { program, scribe: scribe(), shape, ready })?;
         Ok(Done::Whole)
     }
 
@@ -111,6 +115,9 @@ impl ServeArgs {
         if let Some(config) = &self.config {
             words.extend(["--config".into(), config.clone().into()]);
         }
+        if let Some(board) = &self.board {
+            words.extend(["--board".into(), board.clone().into()]);
+        }
         if let Some(state) = &self.state {
             words.extend(["--state".into(), state.clone().into()]);
         }
@@ -119,4 +126,21 @@ impl ServeArgs {
         }
         words
     }
+}
+
+/// The virtual library of a board, if it has one.
+fn shape(board: &Path) -> Result<Option<virt::Shape>, Fault> {
+    let board = board::Board::load(&board.to_string_lossy());
+    let board = board.map_err(|e| Fault::usage(e.to_string()))?;
+    Ok(board.virtual_library.map(|library| {
+        let bytes = library.cartridge_mib << 20;
+        let tags = (1..=library.cartridges).map(|n| format!("TAP{n:03}L9"));
+        virt::Shape {
+            drives: library.drives,
+            slots: library.slots,
+            mail_slots: library.mail_slots,
+            media: tags.map(|tag| virt::MediumSpec::data(&tag, bytes)).collect(),
+            ..virt::Shape::default()
+        }
+    }))
 }

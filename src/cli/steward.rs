@@ -41,6 +41,9 @@ pub(super) struct StewardArgs {
     /// Have serve take what is attached, where settings say nothing, instead of a virtual library
     #[arg(long)]
     attached: bool,
+    /// MiB that a drive keeps in memory, on this board, if nothing is set
+    #[arg(long, value_name = "MIB")]
+    sync_mib: Option<u32>,
     /// A user that may speak with the steward beside root, by number. May be given again
     #[arg(long = "peer", value_name = "UID")]
     peers: Vec<u32>,
@@ -72,6 +75,7 @@ impl StewardArgs {
             state: whole(self.state)?,
             doors: whole(self.doors)?,
             takes_attached: self.attached,
+            sync_memory_mib: self.sync_mib,
         };
         let (peers, consoles) =
             (self.peers.into_iter().collect(), self.consoles.into_iter().collect());

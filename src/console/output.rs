@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 
 use super::inbox::Inbox;
+use crate::settings::Speed;
 
 /// Bytes that are sent at once: a third of a second at 9600 baud.
 const PIECE_BYTES: usize = 320;
@@ -22,6 +23,8 @@ pub enum Sent {
     Bytes(Vec<u8>),
     /// The next speed.
     NextSpeed,
+    /// This speed.
+    Speed(Speed),
 }
 
 /// The line is gone.
@@ -73,6 +76,11 @@ impl Output {
     /// The line is to be as fast as the next speed says.
     pub fn next_speed(&self) -> Result<(), Gone> {
         self.send(Sent::NextSpeed)
+    }
+
+    /// The line is to be so fast.
+    pub fn speed(&self, speed: Speed) -> Result<(), Gone> {
+        self.send(Sent::Speed(speed))
     }
 
     /// Whether somebody wants no more of it.

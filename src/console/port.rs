@@ -78,8 +78,8 @@ async fn carry(
                         Err(_) => return Err(Fault::later(Blame::Link, "the line takes nothing any more")),
                     }
                 }
-                Some(Sent::NextSpeed) => {
-                    speed = speed.next();
+                Some(change @ (Sent::NextSpeed | Sent::Speed(_))) => {
+                    speed = if let Sent::Speed(wanted) = change { wanted } else { speed.next() };
                     if let Err(error) = line.set_baud_rate(speed.baud()) {
                         tracing::warn!(%error, baud = speed.baud(), "the line's speed stays");
                     }

@@ -13,12 +13,11 @@ use super::inbox::{Happened, Inbox};
 use crate::catalogue::record::Right;
 use crate::stream::{Blame, Fault};
 use crate::tapicom::client::Client;
+use crate::tapicom::door::ADMINISTRATOR;
 use crate::tapicom::message::{
     CheckedBy, Command, EventFilter, Refusal, Reply, Secret, UserWanted, Why,
 };
 
-/// Whom the service knows the administrator as.
-pub const ADMINISTRATOR: &str = "admin";
 const SOFTWARE: &str = "console";
 /// How long the first login may have to wait.
 const FIRST_WAIT: Duration = Duration::from_secs(4);

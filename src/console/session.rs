@@ -18,12 +18,15 @@ use super::pager::{MORE, Pager, Turn, turn};
 use super::parts::{after, with_page};
 use super::screens;
 use super::service::{Service, refusal};
+use crate::settings::Speed;
 use crate::steward::client::Steward;
 use crate::steward::message::{Answer, Ask, State};
 use crate::stream::Fault;
 use crate::table::Shown;
 use crate::tapicom::message::{Command, Event, Reply, Why};
 
+/// How often a line that nobody uses looks how fast it is to be.
+const LOOK: Duration = Duration::from_secs(5);
 /// How long a session may be left alone.
 const IDLE: Duration = Duration::from_secs(900);
 /// Events that are remembered.
@@ -46,6 +49,8 @@ pub struct Views {
 pub struct Given {
     /// The line, in words: it is told who commits settings.
     pub line: String,
+    /// Its speed if none is set.
+    pub speed: Speed,
     /// Where the steward listens.
     pub steward: PathBuf,
     /// Where the service listens.
@@ -98,6 +103,8 @@ pub struct Session {
     pub(super) events: VecDeque<String>,
     /// When settings that wait to be confirmed go back.
     pub(super) trial: Option<Instant>,
+    /// The speed that was set when it was looked for last.
+    speed: Option<Speed>,
 }
 
 impl Session {
@@ -115,6 +122,7 @@ impl Session {
             name: String::new(),
             events: VecDeque::new(),
             trial: None,
+            speed: None,
         }
     }
 
@@ -139,12 +147,27 @@ impl Session {
     /// Waits for Enter; a BREAK tries another speed. Whether the line is still there.
     fn wait_for_somebody(&mut self) -> bool {
         loop {
-            match self.inbox.next(None) {
+            if self.follow_speed().is_err() {
+                return false;
+            }
+            match self.inbox.next(Some(Instant::now() + LOOK)) {
                 Happened::Key(b'\r' | b'\n') => return true,
                 Happened::Key(0) if self.out.next_speed().is_err() => return false,
                 Happened::Gone => return false,
                 _ => {}
             }
+        }
+    }
+
+    /// A line nobody uses gets the speed that is set for it, as soon as that is another than it was.
+    fn follow_speed(&mut self) -> Result<(), Gone> {
+        // Without the steward it stays as it is.
+        let Ok(state) = self.state() else { return Ok(()) };
+        self.steward = None;
+        let set = state.speeds.get(&self.given.line).copied().unwrap_or(self.given.speed);
+        match self.speed.replace(set) {
+            Some(before) if before == set => Ok(()),
+            _ => self.out.speed(set),
         }
     }
 

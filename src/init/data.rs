@@ -1,10 +1,10 @@
-//! The data file system: found, grown, mounted.
+//! The data file system: found, made where there is none, grown, mounted.
 //!
 //! Owns what becomes of a disk that is larger than its table says. Nothing here waits for the medium longer than
 //! the step of the start that it belongs to.
 
 use std::fs;
-use std::os::unix::fs::{chown, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,8 @@ use rustix::mount::{MountFlags, mount};
 use super::META;
 
 const DATA: &str = "/data";
+/// An empty file system.
+const TEMPLATE: &str = "/data.ext4.zst";
 const STATE: &str = "/data/tapioca";
 /// How long disks may take to show up.
 const DISK_WAIT: Duration = Duration::from_secs(5);
@@ -56,19 +58,35 @@ pub(super) fn bring(machine: &Machine, found: &Found) -> Result<String, String> 
     };
     // What cannot grow is used as it is.
     let grown = grow(&found.disk, number);
+    let made = lay(node).map_err(|e| format!("{}: {e}", node.display()))?;
     let flags = MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC | MountFlags::NOATIME;
     mount(node, DATA, "ext4", flags, c"errors=remount-ro")
         .map_err(|e| format!("{}: {e}", node.display()))?;
-    fs::create_dir_all(STATE)
-        .and_then(|()| match user(machine, "serve") {
-            Some(user) => chown(STATE, Some(user), Some(user)),
-            None => Ok(()),
-        })
-        .map_err(|e| format!("{STATE}: {e}"))?;
+    give_state(machine).map_err(|e| format!("{STATE}: {e}"))?;
     let grown = grown?;
     disk::fill_file_system(Path::new(DATA), grown.bytes)
         .map_err(|e| format!("the data file system cannot be grown: {e}"))?;
-    Ok(format!("{} MiB", grown.bytes >> 20))
+    Ok(format!("{} MiB{made}", grown.bytes >> 20))
+}
+
+/// Makes a file system where none is; in words, whether it did.
+fn lay(node: &Path) -> std::io::Result<&'static str> {
+    if !disk::is_blank(node)? {
+        return Ok("");
+    }
+    let template = fs::File::open(TEMPLATE)?;
+    disk::lay(node, zstd::Decoder::new(template)?)?;
+    Ok(", made new")
+}
+
+/// The folder of the service; the console's group may pass through it to the service's socket, and no further.
+fn give_state(machine: &Machine) -> std::io::Result<()> {
+    fs::create_dir_all(STATE)?;
+    if let Some(serve) = user(machine, "serve") {
+        let group = user(machine, "console").unwrap_or(serve);
+        chown(STATE, Some(serve), Some(group))?;
+    }
+    fs::set_permissions(STATE, fs::Permissions::from_mode(0o2710))
 }
 
 fn grow(disk: &Path, number: u32) -> Result<Grown, String> {

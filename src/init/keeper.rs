@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use board::machine::{Each, Machine, Process, Start};
 use discover::Device;
@@ -23,6 +23,7 @@ use super::feed::Debt;
 use super::message::{self, CHILDREN_MAX, Name, Reply, Request, STEPS_MAX, Status, Step, cut};
 use super::stop::{self, How};
 use super::{RUN, data, say, seat};
+use crate::steward::message::Boot;
 use crate::stream::Fault;
 
 /// How often the loop goes round when nothing happens.
@@ -79,6 +80,20 @@ impl Shared {
         Duration::from_millis(self.keeper_ms.load(Relaxed))
     }
 
+    /// This start, as it is remembered.
+    pub(super) fn boot(&self) -> Boot {
+        let inner = self.inner();
+        let wrong = inner.steps.iter().filter(|step| !step.wrong.is_empty());
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Boot {
+            number: 0,
+            at_s: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+            version: env!("CARGO_PKG_VERSION").into(),
+            why: if inner.was_reset { "watchdog" } else { "power" }.into(),
+            without: wrong.map(|step| format!("{}: {}", step.name, step.wrong)).collect(),
+        }
+    }
+
     /// The first child that `judge` finds overdue.
     pub(super) fn overdue(&self, judge: impl Fn(&Debt) -> bool) -> Option<String> {
         let inner = self.inner();
@@ -95,6 +110,7 @@ pub(super) struct Child {
     user: u32,
     start: Start,
     pub(super) account: Account,
+    was_degraded: bool,
     pid: Option<Pid>,
     since: Duration,
     alive: Option<Duration>,
@@ -114,6 +130,8 @@ pub(super) struct Keeper {
     doors: Option<Doors>,
     steward: Option<u32>,
     log: String,
+    /// Whether the start came to where children that need data and devices may run.
+    is_ready: bool,
     stopping: Option<How>,
 }
 
@@ -150,6 +168,7 @@ impl Keeper {
             doors: Doors::of(machine),
             steward: data::user(machine, "steward"),
             log: machine.debug.log.clone(),
+            is_ready: false,
             stopping: None,
         }
     }
@@ -172,6 +191,7 @@ impl Keeper {
             self.wait();
             while let Ok(Event::Begin(start)) = events.try_recv() {
                 let now = self.shared.now();
+                self.is_ready |= start == Start::Ready;
                 let are_those = |child: &&mut Child| child.start == start;
                 self.children.iter_mut().filter(are_those).for_each(|child| child.want(now));
                 self.doors.iter_mut().for_each(|doors| doors.begin(start, now));
@@ -225,8 +245,13 @@ impl Keeper {
                 _ => "an unknown end".to_owned(),
             };
             if !was_told {
-                let degraded = if child.account.is_degraded(now) { ": degraded" } else { "" };
-                say(&format!("{} ended ({how}){degraded}", child.name));
+                let is_degraded = child.account.is_degraded(now);
+                // What keeps ending is said until it is known to.
+                if !(is_degraded && child.was_degraded) {
+                    let degraded = if is_degraded { ": degraded" } else { "" };
+                    say(&format!("{} ended ({how}){degraded}", child.name));
+                }
+                child.was_degraded = is_degraded;
             }
         }
     }
@@ -319,6 +344,8 @@ impl Keeper {
         for child in &mut self.children {
             match child.account.due(now) {
                 Due::Nothing => {}
+                // The steward may have wanted it before the disk was there.
+                Due::Start if child.start == Start::Claimed && !self.is_ready => child.since = now,
                 Due::Start => child.spawn(&self.log, now),
                 Due::Kill => {
                     say(&format!("{} did not end in its time and is killed", child.name));
@@ -395,6 +422,7 @@ impl Child {
             user: process.user,
             start: process.start,
             account: Account::new(process.restart, stop, machine.limits.restarts_max),
+            was_degraded: false,
             pid: None,
             since: Duration::ZERO,
             alive: None,

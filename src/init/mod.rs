@@ -14,6 +14,7 @@ mod doors;
 mod feed;
 mod keeper;
 pub mod message;
+mod meta;
 mod mounts;
 mod seat;
 mod start;
@@ -51,10 +52,12 @@ fn board() -> Result<Board, Fault> {
     Board::load(BOARD).map_err(|e| Fault::never(Blame::Operator, e.to_string()))
 }
 
-fn machine() -> Result<board::machine::Machine, Fault> {
-    board()?.machine.ok_or_else(|| {
+fn machine() -> Result<(board::machine::Machine, board::Tape), Fault> {
+    let board = board()?;
+    let machine = board.machine.ok_or_else(|| {
         Fault::never(Blame::Operator, format!("{BOARD}: this machine boots no image"))
-    })
+    })?;
+    Ok((machine, board.tape))
 }
 
 /// Runs the machine until it stops.
@@ -67,7 +70,7 @@ pub fn run() -> Result<(), Fault> {
     if std::process::id() != 1 {
         return Err(Fault::usage("init is the first process of a machine, and no other"));
     }
-    let machine = machine()?;
+    let (machine, _) = machine()?;
     let signals = keeper::block_signals()?;
     let (to, from) = mpsc::channel();
     let keeper = keeper::Keeper::new(&machine, signals);

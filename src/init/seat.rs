@@ -19,7 +19,7 @@ use rustix::thread::{
     set_thread_res_uid,
 };
 
-use super::{DOORS, META, RUN, board, machine};
+use super::{BOARD, DOORS, META, RUN, board, machine};
 use crate::cage::{self, Cage, Closed, Tcp, confine};
 use crate::stream::{Blame, Fault};
 
@@ -47,14 +47,14 @@ pub fn take(args: Vec<OsString>) -> Result<Vec<OsString>, Fault> {
     nix::sys::signal::SigSet::all()
         .thread_unblock()
         .map_err(|e| Fault::host("cannot let signals in", &e.into()))?;
-    let machine = machine()?;
+    let (machine, tape) = machine()?;
     let is_it = |process: &&Process| process.name == name;
     let process = machine
         .processes
         .iter()
         .find(is_it)
         .ok_or_else(|| Fault::usage(format!("the board has no process {name}")))?;
-    let (cage, words) = prepare(&machine, process, instance.as_deref())?;
+    let (cage, words) = prepare(&machine, tape, process, instance.as_deref())?;
     let refused = |what: &'static str| {
         move |e: rustix::io::Errno| Fault::host(format!("cannot {what}"), &e.into())
     };
@@ -141,6 +141,7 @@ fn give_device(machine: &Machine, process: &Process, key: &str) -> Result<PathBu
 /// The cage of a child and the words of its command; what it owns is given to it.
 fn prepare(
     machine: &Machine,
+    tape: board::Tape,
     process: &Process,
     instance: Option<&str>,
 ) -> Result<(Cage, Vec<String>), Fault> {
@@ -165,6 +166,8 @@ fn prepare(
             if board()?.virtual_library.is_none() {
                 words.push("--attached".into());
             }
+            // The service takes no less than 16.
+            words.extend(["--sync-mib".into(), tape.sync_mib.max(16).to_string()]);
             for other in machine.processes.iter().filter(|other| other.name != process.name) {
                 let sort = if other.sandbox == "console" { "--console" } else { "--peer" };
                 words.extend([sort.into(), other.user.to_string()]);
@@ -205,7 +208,10 @@ fn prepare(
             cage.tcp = Tcp::Listen;
             cage.sockets = cage::NETWORK;
             cage.runs = true;
+            // What it makes in a folder that a group may pass through is its own.
+            rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
             words.extend(["--config".into(), format!("{RUN}/serve.toml")]);
+            words.extend(["--board".into(), BOARD.into()]);
         }
         other => {
             let what = format!("process {}: no sandbox is called {other}", process.name);

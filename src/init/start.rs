@@ -15,11 +15,15 @@ use kmod::Loaded;
 
 use super::keeper::{Event, Shared};
 use super::message::{Step, cut};
-use super::{data, feed, mounts, say};
+use super::{data, feed, meta, mounts, say};
+use crate::steward::client::Steward;
+use crate::steward::message::{Answer, Ask, SOCKET};
 use crate::stream::Fault;
 
 const MODULES: &str = "/modules";
 const LIST: &str = "/modules.list";
+/// How long the steward may take to listen.
+const REPORT_WAIT: Duration = Duration::from_secs(60);
 
 /// What the steps share.
 struct World {
@@ -27,6 +31,13 @@ struct World {
     shared: Arc<Shared>,
     to: Sender<Event>,
     found: Mutex<Option<Found>>,
+}
+
+impl World {
+    fn disk(&self) -> Result<Found, String> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.clone().ok_or_else(|| "there is no disk".into())
+    }
 }
 
 type Outcome = Result<String, String>;
@@ -48,6 +59,7 @@ const PHASES: &[Phase] = &[
     phase("storage", 20, |_| load(&["storage"])),
     phase("firmware", 5, |_| mounts::mount_firmware().map(|()| String::new())),
     phase("disk", 10, find),
+    phase("meta", 20, |world| meta::heed(&world.disk()?)),
     phase("console", 5, |world| children(world, Start::Early)),
     phase("data", 60, bring),
     phase("devices", 60, |_| load(&["tape", "net", "platform"])),
@@ -65,8 +77,27 @@ pub(super) fn begin(machine: Machine, shared: Arc<Shared>, to: Sender<Event>) ->
             take(&world, phase);
         }
         say("started");
+        report(&world.shared);
     });
     spawned.map(drop).map_err(|e| Fault::host("cannot start a thread", &e))
+}
+
+/// Tells the steward how the machine started.
+fn report(shared: &Shared) {
+    let begun = Instant::now();
+    let boot = shared.boot();
+    loop {
+        let told = Steward::connect(Path::new(SOCKET))
+            .and_then(|mut steward| steward.ask(&Ask::Booted(boot.clone())));
+        match told {
+            Ok(Answer::Refused { what, .. }) => return say(&format!("not remembered: {what}")),
+            Ok(_) => return,
+            Err(fault) if begun.elapsed() > REPORT_WAIT => {
+                return say(&format!("this start is not remembered: {fault}"));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(200)),
+        }
+    }
 }
 
 fn take(world: &Arc<World>, phase: &'static Phase) {
@@ -125,8 +156,7 @@ fn find(world: &World) -> Outcome {
 }
 
 fn bring(world: &World) -> Outcome {
-    let found = world.found.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    data::bring(&world.machine, &found.ok_or("there is no disk")?)
+    data::bring(&world.machine, &world.disk()?)
 }
 
 fn watch(world: &World) -> Outcome {

@@ -3,6 +3,7 @@
 //! Owns the order of things: the state folder, the catalogue, the devices, then those who come in, and last
 //! the netplumber; and the way back. A service that cannot go on ends, and whoever keeps it starts it again.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,13 +27,15 @@ use super::talk::{Talk, USUAL_POOL};
 use super::visitors;
 use super::world::World;
 use crate::authority::state::{Settings, State};
-use crate::catalogue::record::{Change, JobId, Machine, NewSet, Pool, Record, Seconds};
+use crate::catalogue::record::{
+    Change, Credential, JobId, Machine, NewSet, Pool, Record, Right, Seconds, User,
+};
 use crate::catalogue::{Catalogue, Commit, Keeper};
 use crate::library::{Scribe, SyncEvery};
 use crate::plumb::visit::Visit;
 use crate::stream::{Blame, Fault};
 use crate::tapicom::ask::ByPlumb;
-use crate::tapicom::door::CONSOLE;
+use crate::tapicom::door::{ADMINISTRATOR, CONSOLE};
 
 /// Streams' bytes that wait for their turn on one drive.
 const WAITING_BYTES: usize = 128 << 20;
@@ -92,6 +95,8 @@ pub struct Given {
     pub program: PathBuf,
     /// The time and identities.
     pub scribe: Scribe,
+    /// What a virtual library is like that has to be made; none: as usual.
+    pub shape: Option<virt::Shape>,
     /// Told once clients are accepted.
     pub ready: Box<dyn FnOnce()>,
 }
@@ -151,16 +156,43 @@ fn named(doors: &Doors) -> Names {
     Names { drives: doors.names(), changer: doors.robot(), in_order: doors.order_is_given() }
 }
 
+/// The administrator has the password that is set outside, whatever the catalogue remembers.
+fn put_administrator(
+    catalogue: &mut Catalogue,
+    records: &mut Vec<Record>,
+    file: &Path,
+) -> Result<(), Fault> {
+    let credential = Credential::Here(super::config::secret(file)?.to_string());
+    let user = User {
+        name: ADMINISTRATOR.into(),
+        credential,
+        rights: Right::ALL.into_iter().collect(),
+        machines: BTreeSet::new(),
+        disabled: false,
+    };
+    let user = Record::User(user);
+    if records.contains(&user) {
+        return Ok(());
+    }
+    tracing::info!("{ADMINISTRATOR} has the password of the box");
+    let changes = vec![Change::Put(Box::new(user.clone()))];
+    catalogue.commit(Commit { changes, ..Commit::default() })?;
+    records.retain(|record| !matches!(record, Record::User(user) if user.name == ADMINISTRATOR));
+    records.push(user);
+    Ok(())
+}
+
 /// The devices; where none is named those of a virtual library, which is made if it is not there.
-fn devices(config: &Config) -> Result<Names, Fault> {
+fn devices(config: &Config, shape: Option<virt::Shape>) -> Result<Names, Fault> {
     let Some(folder) = &config.devices.embedded else {
         let config = &config.devices;
         let (drives, changer) = (config.drives.clone(), config.changer.clone());
         return Ok(Names { drives, changer, in_order: true });
     };
-    let library = match folder.exists() {
-        true => virt::Library::open(folder),
-        false => {
+    let library = match (folder.exists(), shape) {
+        (true, _) => virt::Library::open(folder),
+        (false, Some(shape)) => virt::Library::create(folder, &shape),
+        (false, None) => {
             let media = (1..=20).map(|n| virt::MediumSpec::data(&format!("TAP{n:03}L9"), 4 << 30));
             let cleaner = virt::MediumSpec::data("CLN001L1", 0);
             let cleaner = virt::MediumSpec { kind: virt::MediumKind::Cleaning, ..cleaner };
@@ -181,16 +213,19 @@ fn devices(config: &Config) -> Result<Names, Fault> {
 /// # Errors
 ///
 /// What keeps it from going on; whoever started it starts it again.
-pub fn run(config: Config, given: Given) -> Result<(), Fault> {
+pub fn run(config: Config, mut given: Given) -> Result<(), Fault> {
     let places = Places::of(&config.state);
     places.make(&config.state)?;
     let mut catalogue = open_catalogue(&places.catalogue)?;
-    let records = load(&mut catalogue)?;
+    let mut records = load(&mut catalogue)?;
+    if let Some(file) = &config.administrator_file {
+        put_administrator(&mut catalogue, &mut records, file)?;
+    }
     let (keeper, thread) = Keeper::start(catalogue)?;
     let doors = config.devices.doors.clone().map(|doors| Doors::new(doors, &config.state));
     let devices = Arc::new(match &doors {
         Some(doors) => Devices::behind_doors(named(doors), given.scribe),
-        None => Devices::open(devices(&config)?, given.scribe),
+        None => Devices::open(devices(&config, given.shape.take())?, given.scribe),
     });
     let streams_max = usize::try_from(config.limits.streams_per_drive).unwrap_or(usize::MAX);
     let settings = Settings { streams_max, ..Settings::default() };

@@ -18,7 +18,7 @@ use discover::Kind;
 use serde::{Deserialize, Serialize};
 
 pub use lines::{Line, diff};
-pub use render::{Around, MAIL_PASSWORD, Rendered, WEBHOOK_TOKEN};
+pub use render::{ADMINISTRATOR, Around, MAIL_PASSWORD, Rendered, WEBHOOK_TOKEN};
 pub use values::{
     Address, Device, Hidden, Host, HostName, LinkKey, MailTls, Mailbox, Port, Prefix, Speed, Url,
     Zone,

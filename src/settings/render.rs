@@ -7,17 +7,20 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::values::{ATTACHED, EMBEDDED};
-use super::{Hidden, Mail, Serve, Settings, Webhook};
+use super::{Hidden, Limits, Mail, Serve, Settings, Webhook};
 
 /// Name of the file with the mail server's password.
 pub const MAIL_PASSWORD: &str = "mail-password";
 /// Name of the file with the webhook's token.
 pub const WEBHOOK_TOKEN: &str = "webhook-token";
 
+/// Name of the file with what is kept of the administrator's password.
+pub const ADMINISTRATOR: &str = "administrator";
+
 /// Where clients connect if nothing is said.
 const LISTEN: &str = "0.0.0.0:7420";
 
-/// Where things are, and what holds where settings say nothing.
+/// What the service's file says that is no setting, and what holds where settings say nothing.
 #[derive(Debug, Clone)]
 pub struct Around {
     /// Folder of everything the service keeps.
@@ -28,6 +31,10 @@ pub struct Around {
     pub doors: PathBuf,
     /// Whether the service takes what is attached, rather than a virtual library.
     pub takes_attached: bool,
+    /// What a drive keeps in memory if nothing is set, MiB.
+    pub sync_memory_mib: Option<u32>,
+    /// Whether there is an administrator, whose file is beside.
+    pub is_claimed: bool,
 }
 
 /// What the service reads.
@@ -51,6 +58,9 @@ impl Settings {
         let mut file = Table::new();
         let mut secrets = Vec::new();
         file.insert("state".into(), text(around.state.display()));
+        if around.is_claimed {
+            file.insert("administrator_file".into(), text(beside.join(ADMINISTRATOR).display()));
+        }
         file.insert("listen".into(), serve.listen.map_or(text(LISTEN), text));
         if let Some(metrics) = serve.metrics {
             file.insert("metrics".into(), text(metrics));
@@ -59,7 +69,9 @@ impl Settings {
             file.insert("time_zone".into(), text(zone));
         }
         devices(serve, around, &mut file);
-        let limits = Table::try_from(&serve.limits).expect("limits are numbers");
+        let sync_memory_mib = serve.limits.sync_memory_mib.or(around.sync_memory_mib);
+        let limits = Limits { sync_memory_mib, ..serve.limits.clone() };
+        let limits = Table::try_from(&limits).expect("limits are numbers");
         if !limits.is_empty() {
             file.insert("limits".into(), Value::Table(limits));
         }

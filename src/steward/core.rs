@@ -4,18 +4,22 @@
 //! socket and no thread; what must outlive a power cut is written before it is said. Settings that were never
 //! confirmed are not in force after a restart, whatever ended the one before.
 
+use std::collections::BTreeMap;
+
 use super::keep::{
     Administrator, BOOTS_MAX, Boots, GENERATIONS, Generation, Identity, Keep, Kind, Resetting,
-    decode, encode, newest,
+    TimeFloor, decode, encode, newest,
 };
 use super::message::{Boot, CONFIRM_S_MAX, LINKS_MAX, LinkState, Past, Reset, State, Which};
-use crate::settings::{Settings, diff};
+use crate::settings::{Settings, Speed, diff};
 use crate::stream::{Blame, Fault};
 use crate::tapicom::backoff::Backoff;
 use crate::tapicom::rate::Millis;
 
 /// Whom waits after wrong passwords are counted for: there is one.
 const ADMINISTRATOR: &str = "administrator";
+/// How often the time is written down.
+const NOTE_MS: Millis = 3_600_000;
 /// How long after its start the box hears somebody who lost the password.
 pub const RECOVER_MS: Millis = 300_000;
 
@@ -49,6 +53,8 @@ pub struct Core {
     backoff: Backoff,
     links: Vec<LinkState>,
     boots: Boots,
+    /// When the time was written down last.
+    noted_ms: Option<Millis>,
     alarms: Vec<String>,
 }
 
@@ -88,6 +94,7 @@ impl Core {
             backoff: Backoff::default(),
             links: Vec::new(),
             boots: boots.unwrap_or_default(),
+            noted_ms: None,
             alarms,
         };
         core.take_up_settings(now)?;
@@ -169,8 +176,14 @@ impl Core {
             edited: self.candidate != self.settings,
             wait_ms: self.wait_ms(now),
             links: self.links.clone(),
+            speeds: self.speeds(),
             alarms: self.alarms.clone(),
         }
+    }
+
+    fn speeds(&self) -> BTreeMap<String, Speed> {
+        let set = self.settings.console.iter();
+        set.filter_map(|(port, console)| Some((port.to_string(), console.speed?))).collect()
     }
 
     fn name(&self) -> String {
@@ -459,12 +472,45 @@ impl Core {
     /// It cannot be written.
     pub fn booted(&mut self, boot: Boot) -> Result<(), Fault> {
         let count = self.boots.count + 1;
-        let mut last = vec![Boot { number: count, ..boot }];
+        let asked = std::mem::take(&mut self.boots.asked);
+        let why =
+            if asked.is_empty() { boot.why.clone() } else { format!("{asked} was asked for") };
+        let mut last = vec![Boot { number: count, why, ..boot }];
         last.extend(self.boots.last.iter().take(BOOTS_MAX - 1).cloned());
-        let boots = Boots { count, last };
+        self.put_boots(Boots { count, last, asked: String::new() })
+    }
+
+    fn put_boots(&mut self, boots: Boots) -> Result<(), Fault> {
         self.keep.write(Kind::Boot, &encode(&boots)?)?;
         self.boots = boots;
         Ok(())
+    }
+
+    /// The machine is about to stop, because this was asked for.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub fn stops(&mut self, asked: &str, now: Now) -> Result<(), Fault> {
+        self.put_boots(Boots { asked: asked.into(), ..self.boots.clone() })?;
+        self.put_time(now)
+    }
+
+    /// Every hour it is written down what time it is, for a start without a clock.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub fn note_time(&mut self, now: Now) -> Result<(), Fault> {
+        match self.noted_ms.is_none_or(|noted| now.ms >= noted.saturating_add(NOTE_MS)) {
+            true => self.put_time(now),
+            false => Ok(()),
+        }
+    }
+
+    fn put_time(&mut self, now: Now) -> Result<(), Fault> {
+        self.noted_ms = Some(now.ms);
+        self.keep.write(Kind::TimeFloor, &encode(&TimeFloor { at_s: now.s })?).map(drop)
     }
 
     /// Starts, newest first.

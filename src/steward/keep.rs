@@ -21,6 +21,8 @@ pub enum Kind {
     Boot,
     /// [`Resetting`]
     Reset,
+    /// [`TimeFloor`]
+    TimeFloor,
 }
 
 /// A record and its number.
@@ -88,6 +90,15 @@ pub struct Boots {
     pub count: u64,
     /// The newest, newest first.
     pub last: Vec<Boot>,
+    /// What was asked for since, in words: why there will be another. Empty: nothing.
+    pub asked: String,
+}
+
+/// A time that was: it is later now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeFloor {
+    /// Seconds since the epoch.
+    pub at_s: i64,
 }
 
 /// A reset that init is to carry out.

@@ -3,11 +3,13 @@
 //! Owns the shapes and their limits. One connection says one thing at a time. A variant is never moved, changed
 //! or removed: new ones go to the end.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
+use crate::settings::Speed;
 use crate::stream::{Blame, Fault};
 use crate::tapicom::message::Secret;
 
@@ -196,6 +198,8 @@ pub struct State {
     pub wait_ms: u64,
     /// The links.
     pub links: Vec<LinkState>,
+    /// Speeds that are set, of lines by their names.
+    pub speeds: BTreeMap<String, Speed>,
     /// What is wrong.
     pub alarms: Vec<String>,
 }

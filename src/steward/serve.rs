@@ -16,7 +16,7 @@ use super::keep::{Identity, Keep};
 use super::message::{Answer, Ask, read, write};
 use crate::catalogue::record::Credential;
 use crate::serve::config::Config;
-use crate::settings::{Around, Settings};
+use crate::settings::{self, Around, Settings};
 use crate::stream::{Blame, Fault};
 use crate::tapicom::message::Secret;
 use crate::tapicom::{password, ticket};
@@ -73,6 +73,8 @@ pub struct Places {
     pub doors: PathBuf,
     /// Whether `serve` takes what is attached, unless settings say otherwise; else it has a virtual library.
     pub takes_attached: bool,
+    /// What a drive keeps in memory if nothing is set, MiB.
+    pub sync_memory_mib: Option<u32>,
 }
 
 /// Who may connect beside root and the steward's own user.
@@ -178,7 +180,7 @@ impl Steward {
         // Who may is judged by who it is, so that every child of init can knock.
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).map_err(failed)?;
         if lock(&self.core).is_claimed() {
-            self.follow();
+            self.follow(true);
         } else {
             self.render().map(drop)?;
         }
@@ -206,14 +208,20 @@ impl Steward {
     fn keep_time(self: &Arc<Self>) {
         loop {
             std::thread::sleep(TICK);
-            let ticked = lock(&self.core).tick(self.now());
+            let now = self.now();
+            let ticked = {
+                let mut core = lock(&self.core);
+                core.note_time(now).and_then(|()| core.tick(now))
+            };
             match ticked {
                 Ok(false) => {}
                 Ok(true) => {
                     tracing::warn!("settings went back: nobody confirmed them");
-                    self.follow();
+                    self.follow(false);
                 }
-                Err(fault) => tracing::error!(%fault, "settings cannot go back"),
+                Err(fault) => {
+                    tracing::error!(%fault, "cannot keep what time it is, or settings that go back")
+                }
             }
         }
     }
@@ -322,8 +330,14 @@ impl Steward {
             Ask::History => core().history().map(Answer::History),
             Ask::Boots => Ok(Answer::Boots(core().boots())),
             Ask::Reset { serial, what } => core().reset(&serial, what, self.now()).map(done),
-            Ask::Reboot => self.init.reboot().map(done),
-            Ask::PowerOff => self.init.power_off().map(done),
+            Ask::Reboot => {
+                core().stops("reboot", self.now())?;
+                self.init.reboot().map(done)
+            }
+            Ask::PowerOff => {
+                core().stops("power off", self.now())?;
+                self.init.power_off().map(done)
+            }
             _ => Err(Fault::never(Blame::Ours, "that is for everybody")),
         }
     }
@@ -331,7 +345,7 @@ impl Steward {
     fn claim(&self, password: &Secret, name: Option<&str>) -> Result<(), Fault> {
         let hash = self.hash(password)?;
         lock(&self.core).claim(hash, name, self.now())?;
-        self.follow();
+        self.follow(true);
         Ok(())
     }
 
@@ -365,7 +379,8 @@ impl Steward {
     fn change_password(&self, old: &Secret, new: &Secret) -> Result<(), Fault> {
         self.is_right(old)?;
         let hash = self.hash(new)?;
-        lock(&self.core).change_password(hash, self.now())
+        lock(&self.core).change_password(hash, self.now())?;
+        self.render().map(drop)
     }
 
     fn watch(&self, after: u64, wait_ms: u32) -> Answer {
@@ -383,32 +398,41 @@ impl Steward {
             self.check(core.checked()?)?;
             core.commit(by, words, confirm_s, self.now())?
         };
-        self.follow();
+        self.follow(false);
         Ok(Answer::Committed { generation, confirm_s })
     }
 
     /// Whether the service would take what follows from settings.
     fn check(&self, settings: &Settings) -> Result<(), Fault> {
-        let rendered = settings.render(&self.around());
+        let rendered = settings.render(&self.around(true));
         Config::parse(&rendered.text).map(drop).map_err(|fault| {
             let what = format!("the service does not take it: {}", fault.what);
             Fault { what, ..fault }
         })
     }
 
-    fn around(&self) -> Around {
-        let Places { run, state, doors, takes_attached, .. } = self.places.clone();
-        Around { state, beside: run, doors, takes_attached }
+    fn around(&self, is_claimed: bool) -> Around {
+        let places = self.places.clone();
+        Around {
+            state: places.state,
+            beside: places.run,
+            doors: places.doors,
+            takes_attached: places.takes_attached,
+            sync_memory_mib: places.sync_memory_mib,
+            is_claimed,
+        }
     }
 
-    /// Everybody who waits for settings hears of them, and the service that reads others is started with those.
-    fn follow(&self) {
+    /// Everybody who waits for settings hears of them, and the service that reads others, or
+    /// knows another administrator, is started with those.
+    fn follow(&self, is_new: bool) {
         self.changed.notify_all();
-        let restarted =
-            self.render().and_then(|differs| match differs && lock(&self.core).is_claimed() {
+        let restarted = self.render().and_then(|differs| {
+            match (differs || is_new) && lock(&self.core).is_claimed() {
                 true => self.init.restart(SERVE),
                 false => Ok(()),
-            });
+            }
+        });
         if let Err(fault) = restarted {
             tracing::error!(%fault, "the service does not know its settings");
         }
@@ -416,8 +440,15 @@ impl Steward {
 
     /// Writes what the service reads; whether it is not as it was.
     fn render(&self) -> Result<bool, Fault> {
-        let settings = lock(&self.core).in_force().1.clone();
-        let rendered = settings.render(&self.around());
+        let (settings, hash) = {
+            let core = lock(&self.core);
+            (core.in_force().1.clone(), core.password_hash())
+        };
+        let rendered = settings.render(&self.around(hash.is_some()));
+        if let Some(hash) = hash {
+            // It counts from the service's next start on: the one that runs was told otherwise, or is started anew.
+            self.put_file(settings::ADMINISTRATOR, &hash, 0o640)?;
+        }
         let mut differs = self.put_file("serve.toml", &rendered.text, 0o644)?;
         for (name, secret) in &rendered.secrets {
             differs |= self.put_file(name, secret.reveal(), 0o640)?;

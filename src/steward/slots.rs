@@ -12,6 +12,7 @@ fn kind_of(kind: Kind) -> slots::Kind {
         Kind::Settings => slots::Kind::Settings,
         Kind::Boot => slots::Kind::Boot,
         Kind::Reset => slots::Kind::Reset,
+        Kind::TimeFloor => slots::Kind::TimeFloor,
     }
 }
 

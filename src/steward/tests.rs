@@ -248,6 +248,8 @@ fn the_service_takes_what_is_rendered() {
         beside: "/run/tapioca".into(),
         doors: "/run/tapioca/doors".into(),
         takes_attached: false,
+        sync_memory_mib: Some(16),
+        is_claimed: true,
     };
     let rendered = settings.render(&around);
     assert!(!rendered.text.contains("secret"), "{}", rendered.text);
@@ -259,6 +261,8 @@ fn the_service_takes_what_is_rendered() {
     assert_eq!(doors.drives, [key("drive-2"), key("drive-1")]);
     assert_eq!(doors.changer, Robot::This(key("changer-1")));
     assert_eq!(config.limits.sync_s, 30);
+    assert_eq!(config.limits.sync_memory_mib, 16);
+    assert_eq!(config.administrator_file.unwrap(), Path::new("/run/tapioca/administrator"));
     assert_eq!(config.mail.unwrap().login.unwrap().1, Path::new("/run/tapioca/mail-password"));
     let devices = |around: &Around, lines: &[&str]| {
         let words = |line: &&str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
@@ -283,4 +287,7 @@ fn the_service_takes_what_is_rendered() {
         );
     }
     assert_eq!(devices(&around, &["serve changer none"]).doors.unwrap().changer, Robot::None);
+    let unclaimed = Around { is_claimed: false, sync_memory_mib: None, ..around };
+    let config = Config::parse(&Settings::default().render(&unclaimed).text).unwrap();
+    assert_eq!((config.administrator_file, config.limits.sync_memory_mib), (None, 512));
 }

@@ -19,6 +19,8 @@ use crate::stream::Fault;
 
 /// The machine that a console on the appliance is. No other may have this name.
 pub const CONSOLE: &str = "console";
+/// Whom the service knows the administrator of the appliance as.
+pub const ADMINISTRATOR: &str = "admin";
 /// Logins of one machine that are checked at once or wait.
 const CHECKS_OF_MACHINE: usize = 4;
 

@@ -50,7 +50,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ),
     ("steward", &["stream", "catalogue", "tapicom", "serve", "settings"]),
     ("console", &["init", "stream", "catalogue", "tapicom", "settings", "steward", "table"]),
-    ("init", &["cage", "stream"]),
+    // Reads what is asked of a start where the steward keeps it, and tells it how the start was.
+    ("init", &["cage", "stream", "steward"]),
     (
         "cli",
         &[

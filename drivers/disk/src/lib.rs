@@ -1,15 +1,17 @@
 //! The disk the box lives on: its partitions, found by type and grown.
 //!
 //! Owns the two partition types of ours, the search for the disk that has them, and the growing of the last
-//! partition and its file system when the disk is larger than the image was. Names mean nothing: disks are
+//! partition and its file system when the disk is larger than the image was, and a file system where none is. Names mean nothing: disks are
 //! found by what is on them. Source: UEFI 2.10, chapter 5; the kernel's `linux/blkpg.h` and `ext4.h`.
 
 mod find;
+mod fresh;
 mod grow;
 mod ioctl;
 mod staged;
 
 pub use find::{Found, find, find_in};
+pub use fresh::{forget, is_blank, lay};
 pub use grow::{Grown, fill_file_system, grow_table, tell_kernel};
 use uuid::{Uuid, uuid};
 

@@ -38,6 +38,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where Prometheus asks, if it does.
     pub metrics: Option<SocketAddr>,
+    /// The file with what is kept of the administrator's password, if that is set elsewhere.
+    pub administrator_file: Option<PathBuf>,
     /// By whose clocks schedules go and reports tell the time.
     pub zone: TimeZone,
     /// How far it goes.
@@ -172,6 +174,7 @@ impl Default for Config {
             state,
             listen: SocketAddr::from(([127, 0, 0, 1], crate::identity::machine::PORT)),
             metrics: None,
+            administrator_file: None,
             zone: TimeZone::UTC,
             limits: Limits::default(),
             mail: None,
