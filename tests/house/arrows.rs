@@ -93,13 +93,18 @@ const CRATES: &[(&str, &[&str])] = &[
     ("door", &["scsi"]),
     ("slots", &[]),
     ("board", &[]),
-    ("image", &["board"]),
+    ("bundle", &[]),
+    ("esp", &[]),
+    ("image", &["board", "bundle", "esp"]),
     ("disk", &[]),
     ("kmod", &[]),
     ("watchdog", &[]),
     (
         "tapioca",
-        &["scsi", "sg", "ssc", "smc", "slots", "virt", "door", "board", "disk", "kmod", "watchdog"],
+        &[
+            "scsi", "sg", "ssc", "smc", "slots", "virt", "door", "board", "bundle", "esp", "disk",
+            "kmod", "watchdog",
+        ],
     ),
 ];
 
