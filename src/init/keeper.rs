@@ -20,7 +20,7 @@ use super::control::{Control, Peer};
 use super::feed::Debt;
 use super::message::{self, CHILDREN_MAX, Name, Reply, Request, STEPS_MAX, Status, Step, cut};
 use super::stop::{self, How};
-use super::{RUN, data, say, seat};
+use super::{RUN, data, say, seat, stick};
 use crate::stream::Fault;
 
 /// How often the loop goes round when nothing happens.
@@ -105,6 +105,7 @@ pub(super) struct Keeper {
     control: Option<Control>,
     children: Vec<Child>,
     steward: Option<u32>,
+    updater: Option<u32>,
     log: String,
     stopping: Option<How>,
 }
@@ -140,6 +141,7 @@ impl Keeper {
             control: None,
             children,
             steward: data::user(machine, "steward"),
+            updater: data::user(machine, "updater"),
             log: machine.debug.log.clone(),
             stopping: None,
         }
@@ -226,6 +228,8 @@ impl Keeper {
 
     fn reply(&mut self, peer: Peer, request: Request) -> Reply {
         let may = peer.user == 0 || Some(peer.user) == self.steward;
+        // Who puts another version in place may have it started, and nothing else.
+        let may_update = may || Some(peer.user) == self.updater;
         let now = self.shared.now();
         match request {
             Request::Status => Reply::Status(self.status(now)),
@@ -241,6 +245,11 @@ impl Keeper {
                     None => Reply::Refused(cut("no child that owes signs of life is of this user")),
                 }
             }
+            Request::Reboot if may_update => self.reply_to_stop(How::Reboot),
+            Request::Stick(wanted) if may_update => match stick::want(wanted) {
+                Ok(()) => Reply::Done,
+                Err(why) => Reply::Refused(cut(&why)),
+            },
             _ if !may => Reply::Refused(cut("only root and the steward may command")),
             Request::Start(name) => self.with(&name, |child| child.want(now)),
             Request::Stop(name) => self.with(&name, |child| {
@@ -252,7 +261,7 @@ impl Keeper {
                 child.since = now;
                 child.tell(is_told);
             }),
-            Request::Reboot => self.reply_to_stop(How::Reboot),
+            Request::Reboot | Request::Stick(_) => Reply::Refused(cut("that is not for this user")),
             Request::PowerOff => self.reply_to_stop(How::PowerOff),
         }
     }

@@ -16,6 +16,7 @@ pub mod message;
 mod mounts;
 mod seat;
 mod start;
+mod stick;
 mod stop;
 
 use std::sync::mpsc;
@@ -32,6 +33,9 @@ pub const BOARD: &str = "/board.toml";
 pub const RUN: &str = "/run/tapioca";
 /// Where the raw partition is found under a name that does not change.
 pub const META: &str = "/run/tapioca/meta";
+
+/// Where the file system of a USB stick is.
+pub const STICK: &str = "/run/tapioca/stick";
 
 /// Says one line to whoever looks at the machine's console.
 pub(crate) fn say(line: &str) {

@@ -55,28 +55,43 @@ impl<M: Medium> Esp<M> {
     /// There is one of this path, no room, or a name that is not written here; or one end fails.
     pub fn put(&mut self, path: &str, bytes: u64, from: &mut impl Read) -> Result<(), Error> {
         let (directory, name) = self.place(path)?;
-        let length = u32::try_from(bytes)
-            .map_err(|_| Error::Refused(format!("{path} is too long for the boot partition")))?;
+        let length = length(path, bytes)?;
         self.begin()?;
         let (mut entries, places) = self.name(directory, &name)?;
-        let count = bytes.div_ceil(self.geometry.cluster_bytes() as u64);
-        let clusters = self.free(usize::try_from(count).unwrap_or(usize::MAX))?;
-        let mut left = bytes;
-        let mut buffer = Vec::new();
-        for run in clusters.chunk_by(|a, b| a + 1 == *b).flat_map(|run| run.chunks(AT_ONCE)) {
-            buffer.clear();
-            buffer.resize(run.len() * self.geometry.cluster_bytes(), 0);
-            let count = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-            from.read_exact(&mut buffer[..count])?;
-            self.medium.write_at(&buffer, self.geometry.cluster_at(run[0]))?;
-            left -= count as u64;
-        }
+        let clusters = self.write_content(bytes, from)?;
         let first = clusters.first().copied().unwrap_or(0);
         describe(entries.last_mut().expect("a name has an entry"), ARCHIVE, first, length);
         self.add(&clusters, &entries, &places)?;
         let path = path.to_owned();
         self.files.push(File { path, bytes, whole: true, clusters, entries: places });
         Ok(())
+    }
+
+    /// Gives a file that is there another content. When this returns it is durable; when it fails or the power goes the
+    /// file has the one or the other.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or no room for both; or one end fails.
+    pub fn replace(&mut self, path: &str, bytes: u64, from: &mut impl Read) -> Result<(), Error> {
+        let none = || Error::Refused(format!("the boot partition has no file {path}"));
+        let is_it = |file: &File| file.path.eq_ignore_ascii_case(path);
+        let at = self.files.iter().position(is_it).ok_or_else(none)?;
+        let length = length(path, bytes)?;
+        self.begin()?;
+        let clusters = self.write_content(bytes, from)?;
+        self.medium.flush()?;
+        self.link(&clusters)?;
+        let first = clusters.first().copied().unwrap_or(0);
+        let short = self.files[at].entries.last().copied().expect("a name has an entry");
+        self.change_entry(short, |entry| {
+            let attributes = entry[11];
+            describe(entry, attributes, first, length);
+        })?;
+        let file = &mut self.files[at];
+        let before = std::mem::replace(&mut file.clusters, clusters);
+        (file.bytes, file.whole) = (bytes, true);
+        self.release(&before)
     }
 
     /// Takes a file out. When this returns that is durable; when it fails or the power goes it is there or not.
@@ -94,8 +109,37 @@ impl<M: Medium> Esp<M> {
         for entry in file.entries.iter().rev() {
             self.change_entry(*entry, |place| place[0] = DELETED)?;
         }
-        for cluster in file.clusters {
-            self.fat[cluster as usize] = 0;
+        self.release(&file.clusters)
+    }
+
+    fn release(&mut self, clusters: &[u32]) -> Result<(), Error> {
+        for cluster in clusters {
+            self.fat[*cluster as usize] = 0;
+        }
+        self.settle()
+    }
+
+    /// Writes content where nothing is. Nobody knows of it yet.
+    fn write_content(&mut self, bytes: u64, from: &mut impl Read) -> Result<Vec<u32>, Error> {
+        let count = bytes.div_ceil(self.geometry.cluster_bytes() as u64);
+        let clusters = self.free(usize::try_from(count).unwrap_or(usize::MAX))?;
+        let mut left = bytes;
+        let mut buffer = Vec::new();
+        for run in clusters.chunk_by(|a, b| a + 1 == *b).flat_map(|run| run.chunks(AT_ONCE)) {
+            buffer.clear();
+            buffer.resize(run.len() * self.geometry.cluster_bytes(), 0);
+            let count = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+            from.read_exact(&mut buffer[..count])?;
+            self.medium.write_at(&buffer, self.geometry.cluster_at(run[0]))?;
+            left -= count as u64;
+        }
+        Ok(clusters)
+    }
+
+    /// Makes a chain of clusters.
+    fn link(&mut self, clusters: &[u32]) -> Result<(), Error> {
+        for (n, cluster) in clusters.iter().enumerate() {
+            self.fat[*cluster as usize] = clusters.get(n + 1).copied().unwrap_or(END);
         }
         self.settle()
     }
@@ -169,10 +213,7 @@ impl<M: Medium> Esp<M> {
         places: &[u64],
     ) -> Result<(), Error> {
         self.medium.flush()?;
-        for (n, cluster) in clusters.iter().enumerate() {
-            self.fat[*cluster as usize] = clusters.get(n + 1).copied().unwrap_or(END);
-        }
-        self.settle()?;
+        self.link(clusters)?;
         // Long before short: without the short one there is no file.
         let mut pairs = places.iter().zip(entries).peekable();
         while let Some((at, entry)) = pairs.next() {
@@ -273,6 +314,11 @@ impl<M: Medium> Esp<M> {
         }
         Ok(self.medium.flush()?)
     }
+}
+
+fn length(path: &str, bytes: u64) -> Result<u32, Error> {
+    let too_long = |_| Error::Refused(format!("{path} is too long for the boot partition"));
+    u32::try_from(bytes).map_err(too_long)
 }
 
 /// What an entry says besides its name.

@@ -240,6 +240,25 @@ fn a_power_cut_leaves_a_removed_file_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_power_cut_leaves_a_replaced_file_as_it_was_or_as_it_is_to_be() {
+    let before = usual();
+    let old = all(&Esp::open(before.fresh()).unwrap());
+    let mut esp = Esp::open(before.clone()).unwrap();
+    before.log.borrow_mut().clear();
+    let loader = content(9, 2000);
+    esp.replace(LOADER, loader.len() as u64, &mut &loader[..]).unwrap();
+    let mut new = old.clone();
+    new.insert(LOADER.into(), loader);
+    assert!(all(&Esp::open(esp.medium.fresh()).unwrap()) == new);
+    let log = esp.medium.log.borrow().clone();
+    let cases = cut_off(&before, &log, |left, when| {
+        let found = all(&Esp::open(left).unwrap());
+        assert!(found == old || found == new, "{when}: {:?}", found.keys());
+    });
+    assert!(cases > 40, "only {cases} cases");
+}
+
+#[test]
 fn what_a_failing_disk_returns_is_an_error_or_a_file_that_is_said_to_be_broken() {
     let good = usual();
     let wanted = all(&Esp::open(good.fresh()).unwrap());
@@ -275,7 +294,7 @@ fn what_a_failing_disk_returns_is_an_error_or_a_file_that_is_said_to_be_broken()
 }
 
 #[test]
-fn a_broken_file_is_taken_out_and_put_again() {
+fn a_broken_file_is_replaced() {
     let mut esp = Esp::open(usual()).unwrap();
     let first = esp.file(OLD).unwrap().clusters[1];
     esp.fat[first as usize] = 0;
@@ -283,9 +302,8 @@ fn a_broken_file_is_taken_out_and_put_again() {
     let mut esp = Esp::open(esp.medium).unwrap();
     assert!(!esp.file(OLD).unwrap().whole);
     assert!(esp.copy_to(OLD, &mut io::sink()).is_err());
-    esp.remove(OLD).unwrap();
-    put(&mut esp, OLD, &content(2, 5000));
-    assert_eq!(all(&Esp::open(esp.medium).unwrap())[OLD], content(2, 5000));
+    esp.replace(OLD, 5000, &mut &content(2, 5000)[..]).unwrap();
+    assert!(all(&Esp::open(esp.medium).unwrap())[OLD] == content(2, 5000));
 }
 
 #[test]
