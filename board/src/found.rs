@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::machine::{
-    Debug, Disk, Hardware, Kernel, Limits, Machine, Modules, Net, Process, Qemu, Serial, Watchdog,
+    Debug, Disk, Hardware, Kernel, Limits, Machine, Modules, Net, Process, Qemu, Serial, Update,
+    Watchdog,
 };
 use crate::{Error, Setting, Value, VirtualLibrary};
 
@@ -94,6 +95,10 @@ impl Found<'_> {
             watchdog: Watchdog {
                 timeout_s: self.number("watchdog.timeout_s")?,
                 first_s: self.number("watchdog.first_s")?,
+            },
+            update: Update {
+                settle_s: self.number("update.settle_s")?,
+                deadline_s: self.number("update.deadline_s")?,
             },
             net: Net { dhcp: self.text("net.method")? == "dhcp", ntp: self.texts("net.ntp")? },
             disk: Disk {

@@ -17,6 +17,8 @@ pub struct Machine {
     pub serial: Vec<Serial>,
     /// The watchdog, should the machine have one.
     pub watchdog: Watchdog,
+    /// How a new version is tried.
+    pub update: Update,
     /// The network until somebody sets it.
     pub net: Net,
     /// The disk.
@@ -99,6 +101,15 @@ pub struct Watchdog {
     pub timeout_s: u32,
     /// Seconds that children may take to report for the first time.
     pub first_s: u32,
+}
+
+/// How a new version is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Update {
+    /// Seconds for which everything has to be well until it is accepted.
+    pub settle_s: u32,
+    /// Seconds after the start at which it is left if it is not well.
+    pub deadline_s: u32,
 }
 
 /// The network of a box that nobody configured.

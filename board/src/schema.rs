@@ -83,6 +83,8 @@ pub const KEYS: &[Key] = &[
     key("serial.*.ask_first", Kind::Flag),
     number("watchdog.timeout_s", 10, 3600, 1),
     number("watchdog.first_s", 10, 3600, 1),
+    number("update.settle_s", 10, 3600, 1),
+    number("update.deadline_s", 60, 86_400, 1),
     key("net.method", Kind::Word(&["dhcp", "none"])),
     key("net.ntp", Kind::Texts),
     key("disk.buses", Kind::Words(&["virtio", "nvme", "scsi", "usb"])),

@@ -6,14 +6,15 @@
 use std::path::{Path, PathBuf};
 
 use board::{Board, Machine};
+use bundle::{Manifest, Package, Release, Uki};
 
 use crate::disk::{self, Content};
 use crate::fetch::Packages;
-use crate::host::{make_dir, output, program, read, sha256, write};
+use crate::host::{make_dir, output, program, read, write};
 use crate::initramfs::{self, Initramfs};
 use crate::keys::Keys;
 use crate::modules::{self, Module, Tree};
-use crate::{Error, bundle, pe, sbom};
+use crate::{Error, pe, sbom};
 
 /// What an image is made of.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ pub const SBOM: &str = "sbom.spdx.json";
 
 /// Sections of the bootable file.
 pub(crate) const CMDLINE: &str = ".cmdline";
-pub(crate) const INITRD: &str = ".initrd";
+pub(crate) use bundle::INITRD;
 pub(crate) const LINUX: &str = ".linux";
 pub(crate) const OS_RELEASE: &str = ".osrel";
 const UNAME: &str = ".uname";
@@ -98,10 +99,11 @@ pub fn build(input: &Input, out: &Path) -> Result<Built, Error> {
     disk::write(&out.join(DISK), &machine.disk, &Content { esp, meta, data })?;
     write(&out.join(UKI), &uki)?;
     write(&out.join(SBOM), sbom.as_bytes())?;
-    let manifest = bundle::manifest(input, &uki);
+    let manifest = manifest(input, &uki)?.text();
     write(&out.join(MANIFEST), manifest.as_bytes())?;
     if let Some(keys) = input.keys {
-        write(&out.join(BUNDLE), &bundle::make(&manifest, &uki, keys))?;
+        let signature = keys.sign_update(manifest.as_bytes());
+        write(&out.join(BUNDLE), &bundle::format::write(&manifest, &signature, &uki))?;
     }
     Ok(Built {
         dir: out.to_owned(),
@@ -114,6 +116,25 @@ pub fn build(input: &Input, out: &Path) -> Result<Built, Error> {
 
 /// Boots what is newest and not exhausted, without asking. A `default` would win over boot counting.
 const LOADER_CONF: &str = "timeout 0\nconsole-mode keep\neditor no\n";
+
+/// A box refuses a bundle with a smaller number than the one it runs: larger as soon as going back would be unsafe.
+const SECURITY_FLOOR: u32 = 1;
+
+fn release(input: &Input) -> Result<Release, Error> {
+    let version = input.version.parse().map_err(Error::Asked)?;
+    Ok(Release { board: label(input.board), version, security_floor: SECURITY_FLOOR })
+}
+
+/// The manifest of an image: what it is for, and its parts.
+fn manifest(input: &Input, uki: &[u8]) -> Result<Manifest, Error> {
+    let of = |package: &crate::fetch::Package| {
+        let (version, sha256) = (package.version.clone(), package.sha256.clone());
+        (package.name.clone(), Package { version, sha256 })
+    };
+    let (kernel, loader) = (&input.packages.kernel, &input.packages.loader);
+    let packages = [of(kernel), of(loader)].into();
+    Ok(Manifest { release: release(input)?, uki: Uki::of(uki), packages })
+}
 
 /// What a board is called in an image: of a manifest file only the file's name, not its place.
 pub fn label(board: &Board) -> String {
@@ -139,6 +160,12 @@ fn content(input: &Input, modules: &[Module], data: &[u8], sbom: &str) -> Result
     tree.file("init", 0o755, executable(input.exe)?);
     tree.file("board.toml", 0o644, input.board.to_string());
     tree.file("etc/os-release", 0o644, os_release(input));
+    let release =
+        serde_json::to_string(&release(input)?).map_err(|e| Error::broken("release", e))?;
+    tree.file(bundle::RELEASE_FILE, 0o644, release);
+    if let Some(keys) = input.keys {
+        tree.file(bundle::KEY_FILE, 0o644, keys.update_public());
+    }
     tree.file("sbom.spdx.json", 0o644, sbom);
     tree.file("data.ext4.zst", 0o644, initramfs::compress(data, input.level)?);
     tree.file("modules.list", 0o644, modules::list(modules));
@@ -196,9 +223,4 @@ fn signed(input: &Input, pe: Vec<u8>) -> Result<Vec<u8>, Error> {
         Some(keys) => keys.sign_executable(&pe),
         None => Ok(pe),
     }
-}
-
-/// What the manifest says of a file.
-pub(crate) fn described(bytes: &[u8]) -> serde_json::Value {
-    serde_json::json!({ "bytes": bytes.len(), "sha256": sha256(bytes) })
 }

@@ -2,14 +2,15 @@
 //!
 //! Owns the layout (`esp`, raw `meta`, ext4 `data`) and every identifier in it, which are fixed so that
 //! the same input gives the same bytes. Partitions are found by their types; those of `meta` and
-//! `data` are ours. Nothing is mounted: FAT and GPT are written by crates, ext4 by mke2fs on a file.
+//! `data` are ours. Nothing is mounted: FAT is written by [`esp`](::esp), GPT by a crate, ext4 by mke2fs on a file.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
-use std::io::{Cursor, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use board::machine::Disk;
+use esp::Esp;
 use gpt::partition::Partition;
 use gpt::partition_types::{OperatingSystem, Type};
 use uuid::{Uuid, uuid};
@@ -31,11 +32,8 @@ const DATA_ID: Uuid = uuid!("6f9d1d2c-7a70-4a0e-9d3b-000000000003");
 const DATA_UUID: Uuid = uuid!("6f9d1d2c-7a70-4a0e-9d3b-000000000004");
 const HASH_SEED: Uuid = uuid!("6f9d1d2c-7a70-4a0e-9d3b-000000000005");
 
-const VOLUME_ID: u32 = 0x7461_7069;
 const SECTOR: u64 = 512;
 const MIB: u64 = 1 << 20;
-/// Small enough that 64 MiB have as many clusters as FAT32 must have.
-const CLUSTER: u32 = 512;
 /// Zeros of this length become a hole.
 const HOLE: usize = 64 * 1024;
 
@@ -45,71 +43,14 @@ const HOLE: usize = 64 * 1024;
 ///
 /// They do not fit.
 pub fn esp(mib: u64, files: &[(&str, &[u8])]) -> Result<Vec<u8>, Error> {
-    let wrong = |e: std::io::Error| Error::broken("esp", e);
+    let wrong = |e: esp::Error| Error::broken("esp", e);
     let mut bytes = vec![0; usize::try_from(mib * MIB).map_err(|e| Error::broken("esp", e))?];
-    let how = fatfs::FormatVolumeOptions::new()
-        .fat_type(fatfs::FatType::Fat32)
-        .bytes_per_cluster(if mib < 128 { CLUSTER } else { 2 * CLUSTER })
-        .volume_id(VOLUME_ID)
-        .volume_label(*b"TAPIOCA    ");
-    fatfs::format_volume(Cursor::new(&mut bytes[..]), how).map_err(wrong)?;
-    on_volume(&mut bytes, |root| {
-        for (path, _) in files {
-            for (at, _) in path.match_indices('/') {
-                root.create_dir(&path[..at])?;
-            }
-        }
-        Ok(())
-    })?;
-    tidy_directories(&mut bytes);
-    on_volume(&mut bytes, |root| {
-        for (path, content) in files {
-            let mut file = root.create_file(path)?;
-            file.write_all(content)?;
-            file.flush()?;
-        }
-        Ok(())
-    })?;
-    Ok(bytes)
-}
-
-type Root<'a, 'b> = fatfs::Dir<'a, Cursor<&'b mut [u8]>>;
-
-fn on_volume(
-    bytes: &mut [u8],
-    change: impl for<'a, 'b> FnOnce(Root<'a, 'b>) -> std::io::Result<()>,
-) -> Result<(), Error> {
-    let wrong = |e: std::io::Error| Error::broken("esp", e);
-    let volume = fatfs::FileSystem::new(Cursor::new(bytes), fatfs::FsOptions::new());
-    let volume = volume.map_err(wrong)?;
-    change(volume.root_dir()).map_err(wrong)?;
-    volume.unmount().map_err(wrong)
-}
-
-/// The crate writes long names in front of a new directory's `.` and `..`, and the root's cluster into
-/// `..`; the format has those two at the very beginning, and 0 for the root. Only for a volume that has
-/// directories and no files yet. Source: Microsoft's "FAT: General Overview of On-Disk Format",
-/// directory structure.
-fn tidy_directories(bytes: &mut [u8]) {
-    const ENTRY: usize = 32;
-    const ROOT_CLUSTER: [u8; 2] = 2_u16.to_le_bytes();
-    let is_named = |entry: &[u8], name: &[u8; 11]| entry[..11] == *name;
-    let sector = usize::try_from(SECTOR).unwrap_or(512);
-    for directory in bytes.chunks_exact_mut(sector) {
-        let is_untidy = is_named(&directory[ENTRY..], b".          ")
-            && is_named(&directory[3 * ENTRY..], b"..         ");
-        if is_untidy {
-            directory.copy_within(ENTRY..2 * ENTRY, 0);
-            directory.copy_within(3 * ENTRY.., ENTRY);
-            let parent = &mut directory[ENTRY..2 * ENTRY];
-            if parent[26..28] == ROOT_CLUSTER && parent[20..22] == [0, 0] {
-                parent[26..28].fill(0);
-            }
-            // Entries moved up by two; what they leave ends the directory.
-            let end = sector - 2 * ENTRY;
-            directory[end..].fill(0);
-        }
+    let mut made = Esp::format(&mut bytes[..]).map_err(wrong)?;
+    for (path, content) in files {
+        let mut from = *content;
+        made.put(path, content.len() as u64, &mut from).map_err(wrong)?;
     }
+    Ok(bytes)
 }
 
 /// Every file of a FAT file system, by path.
@@ -118,29 +59,13 @@ fn tidy_directories(bytes: &mut [u8]) {
 ///
 /// It is none, or damaged.
 pub fn esp_files(bytes: &mut [u8]) -> Result<BTreeMap<String, Vec<u8>>, Error> {
-    let wrong = |e: std::io::Error| Error::broken("esp", e);
-    let volume = fatfs::FileSystem::new(Cursor::new(bytes), fatfs::FsOptions::new());
-    let volume = volume.map_err(wrong)?;
+    let wrong = |e: esp::Error| Error::broken("esp", e);
+    let esp = Esp::open(bytes).map_err(wrong)?;
     let mut files = BTreeMap::new();
-    let mut waiting = vec![String::new()];
-    while let Some(path) = waiting.pop() {
-        let dir = match path.as_str() {
-            "" => volume.root_dir(),
-            path => volume.root_dir().open_dir(path).map_err(wrong)?,
-        };
-        for entry in dir.iter() {
-            let entry = entry.map_err(wrong)?;
-            let name = entry.file_name();
-            let full = format!("{path}{}{name}", if path.is_empty() { "" } else { "/" });
-            if name == "." || name == ".." {
-            } else if entry.is_dir() {
-                waiting.push(full);
-            } else {
-                let mut content = Vec::new();
-                entry.to_file().read_to_end(&mut content).map_err(wrong)?;
-                files.insert(full, content);
-            }
-        }
+    for file in esp.files() {
+        let mut content = Vec::new();
+        esp.copy_to(&file.path, &mut content).map_err(wrong)?;
+        files.insert(file.path.clone(), content);
     }
     Ok(files)
 }

@@ -103,6 +103,15 @@ impl From<board::Error> for Error {
     }
 }
 
+impl From<bundle::Error> for Error {
+    fn from(error: bundle::Error) -> Error {
+        match error {
+            bundle::Error::Broken { what, why } => Error::Broken { what, why },
+            bundle::Error::Io(error) => Error::broken("update", error),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -79,7 +79,7 @@ impl Keys {
     /// It is no executable, or the key does not sign.
     pub fn sign_executable(&self, pe: &[u8]) -> Result<Vec<u8>, Error> {
         let signature = self.authenticode(&pe::signed_digest(pe)?)?;
-        pe::with_signature(pe, &signature)
+        Ok(pe::with_signature(pe, &signature)?)
     }
 
     fn authenticode(&self, image_digest: &[u8; 32]) -> Result<Vec<u8>, Error> {

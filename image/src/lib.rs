@@ -2,13 +2,11 @@
 //!
 //! Owns the way from a board's manifest, Debian's kernel and loader packages and our static executable
 //! to files that boot, without root, loop devices or mounts: [`fetch`] and [`modules`] choose what goes
-//! in, [`initramfs`] (by [`cpio`]) and [`pe`] make the one bootable file, [`disk`] the disk, [`bundle`]
-//! the update, [`sbom`] the list, [`keys`] sign, [`verify`] reads it all back. The same input gives the
+//! in, [`initramfs`] (by [`cpio`]) and [`pe`] make the one bootable file, [`disk`] the disk, [`build`] the
+//! update, [`sbom`] the list, [`keys`] sign, [`verify`] reads it all back. The same input gives the
 //! same bytes.
 
 pub mod build;
-pub mod bundle;
-pub mod cpio;
 mod der;
 pub mod disk;
 pub mod error;
@@ -18,10 +16,10 @@ mod host;
 pub mod initramfs;
 pub mod keys;
 pub mod modules;
-pub mod pe;
 pub mod run;
 pub mod sbom;
 pub mod tree;
 pub mod verify;
 
+pub use bundle::{cpio, pe};
 pub use error::Error;

@@ -6,14 +6,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use board::Board;
-use serde_json::Value;
+use bundle::{KEY_FILE, Manifest, RELEASE_FILE, Uki};
 
-use crate::build::{
-    BUNDLE, CMDLINE, DISK, INITRD, MANIFEST, OS_RELEASE, SBOM, UKI, described, machine,
-};
+use crate::build::{BUNDLE, CMDLINE, DISK, INITRD, MANIFEST, OS_RELEASE, SBOM, UKI, machine};
 use crate::host::{read, sha256};
 use crate::keys::Keys;
-use crate::{Error, bundle, disk, initramfs, pe};
+use crate::{Error, cpio, disk, initramfs, pe};
 
 /// Reads an image's directory back.
 ///
@@ -23,9 +21,8 @@ use crate::{Error, bundle, disk, initramfs, pe};
 pub fn verify(board: &Board, dir: &Path, keys: Option<&Keys>) -> Result<(), Error> {
     let machine = machine(board)?;
     let uki = read(&dir.join(UKI))?;
-    let manifest: Value = serde_json::from_slice(&read(&dir.join(MANIFEST))?)
-        .map_err(|e| Error::broken(MANIFEST, e))?;
-    demand(manifest["uki"] == described(&uki), UKI, "is not what the manifest says")?;
+    let manifest = Manifest::parse(&read(&dir.join(MANIFEST))?)?;
+    demand(manifest.uki == Uki::of(&uki), UKI, "is not what the manifest says")?;
     let max = machine.limits.uki_mib_max << 20;
     if uki.len() as u64 > max {
         return Err(Error::Limit { key: "limits.uki_mib_max", bytes: uki.len() as u64, max });
@@ -33,7 +30,7 @@ pub fn verify(board: &Board, dir: &Path, keys: Option<&Keys>) -> Result<(), Erro
     let sections: BTreeMap<String, &[u8]> = pe::sections(&uki)?.into_iter().collect();
     let section = |name: &str| sections.get(name).copied().unwrap_or_default();
     demand(section(CMDLINE) == machine.cmdline().as_bytes(), CMDLINE, "is not the board's")?;
-    let version = manifest["version"].as_str().unwrap_or_default();
+    let version = &manifest.release.version;
     let release = String::from_utf8_lossy(section(OS_RELEASE)).into_owned();
     demand(release.contains(&format!("IMAGE_VERSION={version}\n")), OS_RELEASE, "has no version")?;
     let files = archived(&initramfs::decompress(section(INITRD))?)?;
@@ -42,6 +39,8 @@ pub fn verify(board: &Board, dir: &Path, keys: Option<&Keys>) -> Result<(), Erro
         "board.toml",
         "is another board's",
     )?;
+    let inside = files.get(RELEASE_FILE).and_then(|bytes| serde_json::from_slice(bytes).ok());
+    demand(inside.as_ref() == Some(&manifest.release), RELEASE_FILE, "is not the manifest's")?;
     demand(
         files.get("sbom.spdx.json") == Some(&read(&dir.join(SBOM))?),
         SBOM,
@@ -53,8 +52,14 @@ pub fn verify(board: &Board, dir: &Path, keys: Option<&Keys>) -> Result<(), Erro
     demand(on_esp.get(&path) == Some(&uki), DISK, "boots another file")?;
     demand(on_esp.contains_key("EFI/BOOT/BOOTX64.EFI"), DISK, "has no loader")?;
     if let Some(keys) = keys {
+        let inside = files.get(KEY_FILE).map(Vec::as_slice);
+        demand(inside == Some(keys.update_public()), KEY_FILE, "is another key")?;
         let update = read(&dir.join(BUNDLE))?;
-        let (_, inner) = bundle::open(&update, keys.update_public())?;
+        let (described, body) = bundle::format::open(&update[..], keys.update_public())?;
+        let mut inner = Vec::new();
+        body.copy_to(&mut inner)?;
+        let text = described.text();
+        demand(read(&dir.join(MANIFEST))? == text.as_bytes(), BUNDLE, "has another manifest")?;
         demand(inner == uki, BUNDLE, "holds another bootable file")?;
     }
     Ok(())
@@ -116,42 +121,5 @@ pub fn diff(one: &Path, other: &Path) -> Result<Vec<String>, Error> {
 
 /// Files of a newc archive.
 fn archived(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, Error> {
-    let mut files = BTreeMap::new();
-    let mut rest = bytes;
-    loop {
-        let entry = entry(rest).ok_or_else(|| Error::broken("initramfs", "is no newc archive"))?;
-        match entry.name {
-            "TRAILER!!!" => return Ok(files),
-            name if entry.is_file => {
-                files.insert(name.to_owned(), entry.content.to_vec());
-            }
-            _ => {}
-        }
-        rest = entry.rest;
-    }
-}
-
-struct Entry<'a> {
-    name: &'a str,
-    is_file: bool,
-    content: &'a [u8],
-    rest: &'a [u8],
-}
-
-fn entry(bytes: &[u8]) -> Option<Entry<'_>> {
-    let field = |n: usize| {
-        let digits = bytes.get(6 + n * 8..14 + n * 8)?;
-        usize::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
-    };
-    bytes.starts_with(b"070701").then_some(())?;
-    let (mode, size, name_size) = (field(1)?, field(6)?, field(11)?);
-    let name_end = 110_usize.checked_add(name_size)?;
-    let from = name_end.next_multiple_of(4);
-    let end = from.checked_add(size)?;
-    Some(Entry {
-        name: std::str::from_utf8(bytes.get(110..name_end.checked_sub(1)?)?).ok()?,
-        is_file: mode & 0o170_000 == 0o100_000,
-        content: bytes.get(from..end)?,
-        rest: bytes.get(end.next_multiple_of(4)..).unwrap_or_default(),
-    })
+    Ok(cpio::files(bytes)?.into_iter().collect())
 }

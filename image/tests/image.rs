@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use board::Board;
+use bundle::format;
 use image::build::{BUNDLE, DISK, Input, MANIFEST, SBOM, UKI, build};
 use image::fetch::Packages;
 use image::keys::Keys;
 use image::modules::Tree;
-use image::{Error, bundle, disk, pe, verify};
+use image::{Error, disk, pe, verify};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -85,16 +86,23 @@ fn two_builds_in_different_folders_are_the_same_bytes_and_every_change_shows() {
 
     // The update: any changed byte of it is seen.
     let update = std::fs::read(one.join(BUNDLE)).unwrap();
-    let (manifest, uki) = bundle::open(&update, keys.update_public()).unwrap();
-    assert_eq!(manifest["version"], "1.2.3");
-    assert_eq!(uki, std::fs::read(one.join(UKI)).unwrap());
+    let read = |bundle: &[u8], keys: &Keys| -> Result<_, bundle::Error> {
+        let (manifest, body) = format::open(bundle, keys.update_public())?;
+        let mut uki = Vec::new();
+        body.copy_to(&mut uki).map(|()| (manifest, uki))
+    };
+    let (manifest, uki) = read(&update, &keys).unwrap();
+    assert_eq!(manifest.release.version.to_string(), "1.2.3");
+    assert!(uki == std::fs::read(one.join(UKI)).unwrap());
+    let init = bundle::root_file(&uki, "init", 64 << 20).unwrap();
+    assert!(init.starts_with(b"\x7fELF"));
     for at in [0, 9, 40, update.len() - uki.len() - 1, update.len() - 1] {
         let mut changed = update.clone();
         changed[at] ^= 4;
-        assert!(bundle::open(&changed, keys.update_public()).is_err(), "byte {at}");
+        assert!(read(&changed, &keys).is_err(), "byte {at}");
     }
     let strangers = Keys::open(&dir.path().join("others")).unwrap();
-    assert!(bundle::open(&update, strangers.update_public()).is_err());
+    assert!(read(&update, &strangers).is_err());
 }
 
 #[test]

@@ -33,6 +33,7 @@ mod signals;
 mod steward;
 mod tape;
 mod tapicli;
+mod updater;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -84,6 +85,8 @@ enum Command {
     Serve(serve::ServeArgs),
     Steward(steward::StewardArgs),
     Tapicli(Box<tapicli::TapicliArgs>),
+    Preflight(updater::PreflightArgs),
+    Updater(updater::UpdaterArgs),
     #[command(name = "check_login")]
     CheckLogin(check_login::CheckLoginArgs),
 }
@@ -149,6 +152,8 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::Serve(serve) => ("serve", serve.run()),
         Command::Steward(steward) => ("steward", steward.run()),
         Command::Tapicli(tapicli) => ("tapicli", tapicli.run()),
+        Command::Preflight(preflight) => ("preflight", preflight.run()),
+        Command::Updater(updater) => ("updater", updater.run()),
         Command::CheckLogin(check) => ("check_login", check.run()),
     };
     report(name, result)

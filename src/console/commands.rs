@@ -7,10 +7,12 @@
 use crate::catalogue::record::{JobId, Machine, Right};
 use crate::steward::message::{Ask, Reset, Which};
 use crate::stream::Fault;
+
 use crate::tapicom::message::{
     At, BackupWanted, CheckedBy, Command, JobFilter, LevelWanted, MediumFilter, Page,
     RestoreWanted, Tree, UserWanted,
 };
+use crate::update::Wish;
 
 /// Where a command may be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +137,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("machine", "machines"),
     ("request", "answer what people are asked to do"),
     ("wish", "what destroys takes two people"),
+    ("update", "what the box runs"),
     ("reset", "begin anew"),
     ("commit", "put the candidate in force"),
     ("diff", "what the candidate changes"),
@@ -290,6 +293,7 @@ pub const ROWS: &[Row] = &[
     ask(Operational, "show settings", "settings in force", |_| Ok(Ask::Settings(Which::Current))),
     ask(Both, "show history", "settings that were in force", |_| Ok(Ask::History)),
     ask(Operational, "show boot", "how the box started, and why", |_| Ok(Ask::Boots)),
+    ask(Operational, "show version", "what runs, and what could", |_| Ok(Ask::Update(Wish::Show))),
     own(Operational, "watch", "a screen that stays up to date; any key ends it", Own::Watch),
     tell("job <job> cancel", "end it; what is recorded stays", |said| {
         Ok(Command::JobCancel { job: job(said)? })
@@ -400,6 +404,12 @@ pub const ROWS: &[Row] = &[
     tell("check", "read through what is recorded", |_| Ok(Command::CatalogueCheck)),
     own(Operational, "password", "change the administrator's password", Own::Password),
     own(Operational, "configure", "change settings", Own::Configure),
+    ask(Operational, "update from usb", "take a new version from a USB stick", |_| {
+        Ok(Ask::Update(Wish::Stick))
+    }),
+    ask(Operational, "update back", "start the version before next", |_| {
+        Ok(Ask::Update(Wish::Rollback))
+    }),
     own(Operational, "reboot", "start the box anew", Own::Sure("reboot")),
     own(Operational, "power off", "switch the box off", Own::Sure("power off")),
     own(

@@ -22,7 +22,7 @@ use super::doors::{self, Doors};
 use super::feed::Debt;
 use super::message::{self, CHILDREN_MAX, Name, Reply, Request, STEPS_MAX, Status, Step, cut};
 use super::stop::{self, How};
-use super::{RUN, data, say, seat};
+use super::{RUN, data, say, seat, stick};
 use crate::steward::message::Boot;
 use crate::stream::Fault;
 
@@ -129,6 +129,7 @@ pub(super) struct Keeper {
     children: Vec<Child>,
     doors: Option<Doors>,
     steward: Option<u32>,
+    updater: Option<u32>,
     log: String,
     /// Whether the start came to where children that need data and devices may run.
     is_ready: bool,
@@ -167,6 +168,7 @@ impl Keeper {
             children,
             doors: Doors::of(machine),
             steward: data::user(machine, "steward"),
+            updater: data::user(machine, "updater"),
             log: machine.debug.log.clone(),
             is_ready: false,
             stopping: None,
@@ -270,6 +272,8 @@ impl Keeper {
 
     fn reply(&mut self, peer: Peer, request: Request) -> Reply {
         let may = peer.user == 0 || Some(peer.user) == self.steward;
+        // Who puts another version in place may have it started, and nothing else.
+        let may_update = may || Some(peer.user) == self.updater;
         let now = self.shared.now();
         match request {
             Request::Status => Reply::Status(self.status(now)),
@@ -285,6 +289,11 @@ impl Keeper {
                     None => Reply::Refused(cut("no child that owes signs of life is of this user")),
                 }
             }
+            Request::Reboot if may_update => self.reply_to_stop(How::Reboot),
+            Request::Stick(wanted) if may_update => match stick::want(wanted) {
+                Ok(()) => Reply::Done,
+                Err(why) => Reply::Refused(cut(&why)),
+            },
             _ if !may => Reply::Refused(cut("only root and the steward may command")),
             Request::Start(name) => self.with(&name, |child| child.want(now)),
             Request::Stop(name) => self.with(&name, |child| {
@@ -296,7 +305,7 @@ impl Keeper {
                 child.since = now;
                 child.tell(is_told);
             }),
-            Request::Reboot => self.reply_to_stop(How::Reboot),
+            Request::Reboot | Request::Stick(_) => Reply::Refused(cut("that is not for this user")),
             Request::PowerOff => self.reply_to_stop(How::PowerOff),
         }
     }

@@ -47,6 +47,9 @@ pub enum Request {
     Reboot,
     /// The machine stops. [`Reply::Done`]
     PowerOff,
+    /// The file system of a USB stick is to be there to be read, or not any more. [`Reply::Done`] as soon as that is
+    /// begun.
+    Stick(bool),
 }
 
 /// What is answered.

@@ -18,6 +18,7 @@ mod meta;
 mod mounts;
 mod seat;
 mod start;
+mod stick;
 mod stop;
 
 use std::sync::mpsc;
@@ -39,6 +40,9 @@ pub const DOORS: &str = "/run/tapioca/doors";
 
 /// The process of which there is one for each drive and changer.
 pub const DOOR_PROCESS: &str = "scsi_door";
+
+/// Where the file system of a USB stick is.
+pub const STICK: &str = "/run/tapioca/stick";
 
 /// Says one line to whoever looks at the machine's console.
 pub(crate) fn say(line: &str) {

@@ -110,6 +110,13 @@ fn give_up(process: &Process) -> Result<(), rustix::io::Errno> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)
 }
 
+/// Whether a file system of its own is there.
+fn is_mounted(path: &str) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let device = |path: &str| fs::metadata(path).map(|meta| meta.dev()).ok();
+    device(path).is_some_and(|own| Some(own) != device("/"))
+}
+
 fn paths(list: &[&str]) -> Vec<PathBuf> {
     list.iter().map(PathBuf::from).collect()
 }
@@ -185,6 +192,31 @@ fn prepare(
             words.extend(["--port".into(), line]);
             if let Some(speed) = serial.speeds_baud.first() {
                 words.extend(["--speed".into(), speed.to_string()]);
+            }
+        }
+        "updater" => {
+            owned("/run/tapioca/updater")?;
+            let found = disk::find().ok().flatten().and_then(|found| found.esp);
+            let missing = || Fault::later(Blame::Host, "no disk has a boot partition of ours");
+            let esp = found.ok_or_else(missing)?;
+            chown(&esp, Some(process.user), Some(process.user))
+                .map_err(|e| Fault::host(format!("cannot give {} away", esp.display()), &e))?;
+            // Without the data file system nothing can be kept, and whoever tries this version has to know.
+            let data = is_mounted("/data");
+            let shelf = if data { "/data/images" } else { "/run/tapioca/updater/images" };
+            owned(shelf)?;
+            cage.read.extend(paths(&["/release.json", "/update.pub"]));
+            cage.write.extend([shelf.into(), esp.clone()]);
+            // The executable of an update is tested, out of memory.
+            cage.runs = true;
+            words.extend(["--esp".into(), esp.display().to_string()]);
+            words.extend(["--shelf".into(), shelf.into()]);
+            words.extend(data.then(|| "--data".into()));
+            words.extend(["--settle-s".into(), machine.update.settle_s.to_string()]);
+            words.extend(["--deadline-s".into(), machine.update.deadline_s.to_string()]);
+            for peer in ["steward", "serve"] {
+                let user = super::data::user(machine, peer);
+                words.extend(user.into_iter().flat_map(|user| ["--peer".into(), user.to_string()]));
             }
         }
         "net" => {

@@ -30,5 +30,6 @@ pub mod session;
 pub mod shell;
 pub mod supervise;
 pub mod talk;
+pub mod upkeep;
 pub mod visitors;
 pub mod world;

@@ -24,6 +24,7 @@ use super::session::Room;
 use super::shell::{Happen, Happening, Limits, Shell, send};
 use super::supervise::{Kept, Program};
 use super::talk::{Talk, USUAL_POOL};
+use super::upkeep;
 use super::visitors;
 use super::world::World;
 use crate::authority::state::{Settings, State};
@@ -229,6 +230,7 @@ pub fn run(config: Config, mut given: Given) -> Result<(), Fault> {
     });
     let streams_max = usize::try_from(config.limits.streams_per_drive).unwrap_or(usize::MAX);
     let settings = Settings { streams_max, ..Settings::default() };
+    upkeep::begin(devices.clone(), keeper.reader().clone())?;
     let state = State::new(records, settings);
     let limits = Limits {
         room: Room { streams: streams_max, memory_bytes: WAITING_BYTES, turn_bytes: TURN_BYTES },

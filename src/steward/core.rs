@@ -23,6 +23,9 @@ const NOTE_MS: Millis = 3_600_000;
 /// How long after its start the box hears somebody who lost the password.
 pub const RECOVER_MS: Millis = 300_000;
 
+/// Alarms that are remembered.
+const ALARMS_MAX: usize = 16;
+
 /// The two clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
@@ -457,6 +460,13 @@ impl Core {
             all.push(past);
         }
         Ok(all)
+    }
+
+    /// Something that whoever comes next has to know. The oldest makes room.
+    pub fn note(&mut self, words: String) {
+        self.alarms.push(words);
+        let surplus = self.alarms.len().saturating_sub(ALARMS_MAX);
+        self.alarms.drain(..surplus);
     }
 
     /// How the links are.

@@ -4,17 +4,15 @@
 //! or removed: new ones go to the end.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use zeroize::Zeroizing;
+use serde::{Deserialize, Serialize};
 
+pub use crate::packet::{MESSAGE_BYTES_MAX, decode, read, write};
 use crate::settings::Speed;
-use crate::stream::{Blame, Fault};
+use crate::stream::Fault;
 use crate::tapicom::message::Secret;
+use crate::update;
 
-/// The longest message, bytes.
-pub const MESSAGE_BYTES_MAX: usize = 128 * 1024;
 /// Where the steward listens.
 pub const SOCKET: &str = "/run/tapioca/steward.sock";
 /// Links that are reported at most.
@@ -139,6 +137,10 @@ pub enum Ask {
     Reboot,
     /// [`Answer::Done`]
     PowerOff,
+    /// Something of the updater. What it answers, as [`Answer::Update`]
+    Update(update::Wish),
+    /// Of the updater: something that whoever comes next has to know. [`Answer::Done`]
+    Note(String),
 }
 
 /// A link, as `net` sees it.
@@ -257,69 +259,12 @@ pub enum Answer {
     History(Vec<Past>),
     /// Starts, newest first.
     Boots(Vec<Boot>),
+    /// How updates stand.
+    Update(update::State),
 }
 
 impl From<Fault> for Answer {
     fn from(fault: Fault) -> Answer {
         Answer::Refused { what: fault.what, hint: fault.hint }
-    }
-}
-
-fn lost(e: std::io::Error) -> Fault {
-    Fault { blame: Blame::Link, ..Fault::host("cannot speak with the steward", &e) }
-}
-
-/// Says one message.
-///
-/// # Errors
-///
-/// It is too long, or the other end is gone.
-pub fn write(message: &impl Serialize, to: &mut impl Write) -> Result<(), Fault> {
-    let never = |what: String| Fault::never(Blame::Ours, format!("cannot be said: {what}"));
-    let bytes = Zeroizing::new(postcard::to_stdvec(message).map_err(|e| never(e.to_string()))?);
-    let length = u32::try_from(bytes.len()).ok().filter(|_| bytes.len() <= MESSAGE_BYTES_MAX);
-    let length = length.ok_or_else(|| never(format!("more than {MESSAGE_BYTES_MAX} bytes")))?;
-    let mut frame = Zeroizing::new(Vec::with_capacity(bytes.len() + 4));
-    frame.extend_from_slice(&length.to_le_bytes());
-    frame.extend_from_slice(&bytes);
-    to.write_all(&frame).and_then(|()| to.flush()).map_err(lost)
-}
-
-/// Hears one message; none: the other end left between two.
-///
-/// # Errors
-///
-/// A length beyond the limit, what cannot be understood, or an end in the middle.
-pub fn read<T: DeserializeOwned>(from: &mut impl Read) -> Result<Option<T>, Fault> {
-    let mut length = [0; 4];
-    let mut have = 0;
-    while have < length.len() {
-        match from.read(&mut length[have..]) {
-            Ok(0) if have == 0 => return Ok(None),
-            Ok(0) => return Err(lost(std::io::ErrorKind::UnexpectedEof.into())),
-            Ok(count) => have += count,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(lost(e)),
-        }
-    }
-    let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
-    if length > MESSAGE_BYTES_MAX {
-        return Err(Fault::stream(format!("a message of {length} bytes is too long")));
-    }
-    let mut bytes = Zeroizing::new(vec![0; length]);
-    from.read_exact(&mut bytes).map_err(lost)?;
-    decode(&bytes).map(Some)
-}
-
-/// What `bytes` say, all of them.
-///
-/// # Errors
-///
-/// They say nothing, or more follows.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    match postcard::take_from_bytes(bytes) {
-        Ok((message, [])) => Ok(message),
-        Ok(_) => Err(Fault::stream("more follows a message than belongs to it")),
-        Err(e) => Err(Fault::stream(format!("a message cannot be understood: {e}"))),
     }
 }

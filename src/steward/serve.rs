@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -20,6 +20,7 @@ use crate::settings::{self, Around, Settings};
 use crate::stream::{Blame, Fault};
 use crate::tapicom::message::Secret;
 use crate::tapicom::{password, ticket};
+use crate::update::{self, Updater};
 
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 32;
@@ -27,6 +28,8 @@ const CONNECTIONS_MAX: usize = 32;
 const TICK: Duration = Duration::from_millis(100);
 /// The longest wait for a change.
 const WATCH_MS_MAX: u32 = 60_000;
+/// The longest note, letters.
+const NOTE_LETTERS_MAX: usize = 240;
 /// Letters of a serial number: none that looks like another.
 const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// The service, as init calls it.
@@ -294,6 +297,10 @@ impl Steward {
                 lock(&self.core).see_links(links);
                 Ok(Answer::Done)
             }
+            Ask::Note(words) => {
+                lock(&self.core).note(words.chars().take(NOTE_LETTERS_MAX).collect());
+                Ok(Answer::Done)
+            }
             Ask::Booted(boot) => {
                 guest.root_only()?;
                 lock(&self.core).booted(boot).map(|()| Answer::Done)
@@ -337,6 +344,9 @@ impl Steward {
             Ask::PowerOff => {
                 core().stops("power off", self.now())?;
                 self.init.power_off().map(done)
+            }
+            Ask::Update(wish) => {
+                Updater::connect(Path::new(update::SOCKET))?.wish(wish).map(Answer::Update)
             }
             _ => Err(Fault::never(Blame::Ours, "that is for everybody")),
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use crate::{DATA_TYPE, META_TYPE, staged};
+use crate::{DATA_TYPE, ESP_TYPE, META_TYPE, staged};
 
 /// A disk with our partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Found {
     pub disk: PathBuf,
     /// The raw partition.
     pub meta: PathBuf,
+    /// The partition that the firmware boots from; a disk may have lost it.
+    pub esp: Option<PathBuf>,
     /// The data file system; a disk may have lost it.
     pub data: Option<PathBuf>,
     /// Number of the data partition in the table.
@@ -64,6 +66,7 @@ fn ours(disk: &Path) -> Option<Found> {
     let data = number(DATA_TYPE);
     Some(Found {
         meta: node(disk, number(META_TYPE)?),
+        esp: number(ESP_TYPE).map(|number| node(disk, number)),
         data: data.map(|number| node(disk, number)),
         data_number: data,
         disk: disk.to_owned(),

@@ -20,5 +20,8 @@ pub const META_TYPE: Uuid = uuid!("6f9d1d2c-7a70-4a0e-9d3b-746170696f61");
 /// Type of the partition with the data file system.
 pub const DATA_TYPE: Uuid = uuid!("6f9d1d2c-7a70-4a0e-9d3b-746170696f62");
 
+/// Type of the partition that the firmware boots from.
+pub const ESP_TYPE: Uuid = uuid!("c12a7328-f81f-11d2-ba4b-00a0c93ec93b");
+
 /// Bytes of a sector, as tables count them.
 const SECTOR: u64 = 512;

@@ -1,0 +1,201 @@
+//! What is wanted, done: one thing at a time, each with its outcome in the journal.
+//!
+//! Owns the order in which a version comes into its place: received and verified, tested, written down, installed. What
+//! fails before that leaves everything as it was.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bundle::{Manifest, root_file};
+
+use super::preflight::{self, Copies};
+use super::process::{Updater, clock_s, lock};
+use super::shelf::Pending;
+use crate::stream::{Blame, Fault};
+use crate::update::Wish;
+
+/// The bundle that is given piece by piece.
+pub(super) const GIVEN: &str = "given.bundle";
+/// Where a bundle is on a stick.
+const ON_STICK: &str = "update.tapioca";
+/// How long a stick may take to show up.
+const STICK_WAIT: Duration = Duration::from_secs(20);
+/// How long the service may take to give its records.
+const RECORDS_WAIT: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(100);
+/// The longest executable in an update, bytes.
+const EXECUTABLE_BYTES_MAX: u64 = 256 << 20;
+
+impl Updater {
+    /// Does what is wanted, and writes down what came of it.
+    pub(super) fn work(&self, wish: &Wish) {
+        let done = match wish {
+            Wish::Take => self.take(&self.shelf_path(GIVEN)),
+            Wish::Stick => self.take_from_stick(),
+            Wish::Rollback => self.roll_back(),
+            _ => return,
+        };
+        let words = match done {
+            Ok(words) => words,
+            Err(Fault { what, hint, .. }) => {
+                let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+                format!("no update: {what}{hint}")
+            }
+        };
+        self.tell(&words);
+        self.doing("");
+    }
+
+    fn shelf_path(&self, name: &str) -> std::path::PathBuf {
+        lock(&self.stock).shelf().path(name)
+    }
+
+    fn take_from_stick(&self) -> Result<String, Fault> {
+        self.doing("waiting for a USB stick");
+        self.given.host.stick(true)?;
+        let path = self.given.places.stick.join(ON_STICK);
+        let begun = Instant::now();
+        let taken = loop {
+            if path.exists() {
+                break self.take(&path);
+            }
+            if begun.elapsed() > STICK_WAIT {
+                let what = format!("no USB stick with a file {ON_STICK} at its top is here");
+                let hint = "its file system must be FAT";
+                break Err(Fault::never(Blame::Operator, what).hint(hint));
+            }
+            std::thread::sleep(LOOK);
+        };
+        let given_back = self.given.host.stick(false);
+        taken.and_then(|words| given_back.map(|()| words))
+    }
+
+    fn take(&self, bundle: &Path) -> Result<String, Fault> {
+        let none =
+            || Fault::never(Blame::Operator, "this image was not signed, so it takes no update");
+        let key = self.given.key.as_ref().ok_or_else(none)?;
+        if let Some(trial) = &lock(&self.inner).journal.trial
+            && trial.version == self.given.release.version
+        {
+            return Err(Fault::later(Blame::Operator, "what runs is not accepted yet"));
+        }
+        self.doing("reading the update");
+        let file = File::open(bundle)
+            .map_err(|e| Fault::host(format!("cannot read {}", bundle.display()), &e))?;
+        let manifest = lock(&self.stock).receive(std::io::BufReader::new(file), key)?;
+        let version = manifest.release.version.clone();
+        self.doing(&format!("testing {version}"));
+        if let Err(fault) = self.test(&manifest) {
+            lock(&self.stock).shelf().remove(&version)?;
+            return Err(fault);
+        }
+        self.doing(&format!("putting {version} in its place"));
+        let before = {
+            let mut inner = lock(&self.inner);
+            inner.journal.trial = Some(Pending {
+                version: version.clone(),
+                boot: self.given.boot.clone(),
+                devices: inner.devices().unwrap_or_default(),
+                ailing: self.given.host.ailing().unwrap_or_default(),
+                words: Vec::new(),
+            });
+            lock(&self.stock).shelf().put_journal(&inner.journal)?;
+            inner.journal.before.clone()
+        };
+        if let Err(fault) = lock(&self.stock).install(&manifest, before.as_ref()) {
+            let mut inner = lock(&self.inner);
+            inner.journal.trial = None;
+            lock(&self.stock).forget(&version)?;
+            return Err(fault);
+        }
+        if let Err(error) = fs::remove_file(self.shelf_path(GIVEN))
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "the bundle stays where it was");
+        }
+        Ok(format!("{version} is in its place and is tried at the next start"))
+    }
+
+    /// Has the new executable read copies of what this box has.
+    fn test(&self, manifest: &Manifest) -> Result<(), Fault> {
+        let path = self.shelf_path(&format!("{}.efi", manifest.release.version));
+        let failed = |e: std::io::Error| Fault::host(format!("cannot read {}", path.display()), &e);
+        let uki = fs::read(&path).map_err(failed)?;
+        let executable = root_file(&uki, "init", EXECUTABLE_BYTES_MAX)
+            .map_err(|e| Fault::never(Blame::Peer, e.to_string()))?;
+        drop(uki);
+        let copies = self.copies()?;
+        preflight::run(&executable, &copies)
+    }
+
+    fn copies(&self) -> Result<Copies, Fault> {
+        let (_, settings) = self.given.settings()?;
+        let keep = |name: &str, text: &[u8]| {
+            let path = self.shelf_path(name);
+            let written = File::create(&path).and_then(|mut file| file.write_all(text));
+            written.map_err(|e| Fault::host(format!("cannot write {}", path.display()), &e))?;
+            Ok::<_, Fault>(path)
+        };
+        let settings = Some(keep("test-settings", settings.as_bytes())?);
+        let config = match fs::read(&self.given.places.config) {
+            Ok(text) => Some(keep("test-config", &text)?),
+            // Nobody claimed the box yet.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            Err(e) => return Err(Fault::host("cannot read the service's configuration", &e)),
+        };
+        Ok(Copies { settings, config, records: self.records()? })
+    }
+
+    /// The catalogue's records, as the service gives them; none: it does not run, as nobody claimed the box.
+    fn records(&self) -> Result<Option<std::path::PathBuf>, Fault> {
+        if lock(&self.inner).devices().is_none() {
+            return match self.given.settings()?.0 {
+                false => Ok(None),
+                true => Err(Fault::later(
+                    Blame::Host,
+                    "the service does not run, so its records cannot be tested",
+                )),
+            };
+        }
+        lock(&self.inner).records = super::process::Records::Wanted;
+        let begun = Instant::now();
+        loop {
+            std::thread::sleep(LOOK);
+            let mut inner = lock(&self.inner);
+            if inner.records == super::process::Records::Whole {
+                inner.records = super::process::Records::Unwanted;
+                return Ok(Some(self.shelf_path(super::process::RECORDS)));
+            }
+            if begun.elapsed() > RECORDS_WAIT {
+                inner.records = super::process::Records::Unwanted;
+                return Err(Fault::later(Blame::Host, "the service does not give its records"));
+            }
+        }
+    }
+
+    fn roll_back(&self) -> Result<String, Fault> {
+        let running = self.given.release.version.clone();
+        self.doing("going back");
+        let mut inner = lock(&self.inner);
+        let stock = lock(&self.stock);
+        if let Some(trial) = inner.journal.trial.take_if(|trial| trial.version != running) {
+            stock.forget(&trial.version)?;
+            stock.shelf().put_journal(&inner.journal)?;
+            return Ok(format!("{} is not tried; {running} stays", trial.version));
+        }
+        let version = stock.roll_back(inner.journal.before.as_ref())?;
+        Ok(format!("{version} is what is started next; {running} stays behind it"))
+    }
+
+    /// Writes down what happened.
+    pub(super) fn tell(&self, words: &str) {
+        tracing::warn!("{words}");
+        let mut inner = lock(&self.inner);
+        inner.journal.tell(clock_s(), words);
+        if let Err(fault) = lock(&self.stock).shelf().put_journal(&inner.journal) {
+            tracing::error!(%fault, "what happened is not written down");
+        }
+    }
+}
