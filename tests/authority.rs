@@ -487,6 +487,8 @@ fn a_blank_that_is_put_in_by_hand_gets_a_name() {
     scene.says(Said::Mounted(Found::Blank { write_protected: false, worm: false }));
     let label = scene.sent();
     assert!(matches!(label, Some(Errand::Label { tag, .. }) if tag == "HAND001"), "{label:?}");
+    // Should the labelling fail, its name may be on it all the same.
+    assert_eq!(scene.medium("HAND001").pool.as_deref(), Some("p"), "no other blank gets that name");
 }
 
 #[test]
@@ -532,4 +534,25 @@ fn a_machine_over_its_quota_gives_no_more() {
     let (name, pool) = ("home".to_owned(), "p".to_owned());
     let order = Order::Backup { name, incremental: true, pool, stream, priority: 0 };
     assert!(matches!(scene.orders(client(), order), Reply::Refused { .. }));
+    scene.says(Said::JobEnded { job, how: Ending::Cut("its client is gone".into()) });
+    let again = scene.orders(client(), Order::Resume { job });
+    assert!(matches!(again, Reply::Refused { .. }), "{again:?}");
+    for _ in 0..24 {
+        scene.now += DAY / 24;
+        scene.happens(Event::Tick);
+    }
+    let tomorrow = scene.orders(client(), Order::Resume { job });
+    assert!(matches!(tomorrow, Reply::Backup { recorded: 1000, .. }), "{tomorrow:?}");
+}
+
+#[test]
+fn a_machine_that_goes_leaves_no_job_behind() {
+    let mut scene = Scene::new(vec![], vec![]);
+    let job = scene.backup(5);
+    assert_eq!(*scene.job(job), JobState::Queued);
+    let root = || caller("root", &[Right::Administer]);
+    assert_eq!(scene.orders(root(), Order::DropMachine { name: "ada".into() }), Reply::Done);
+    assert!(matches!(scene.job(job), JobState::Cancelled(_)), "{:?}", scene.job(job));
+    let again = scene.orders(client(), Order::Resume { job });
+    assert!(matches!(&again, Reply::Backup { over: true, .. }), "{again:?}");
 }

@@ -8,7 +8,8 @@ use super::event::CallId;
 use super::order::{Caller, Order};
 use super::step::Step;
 use crate::catalogue::record::{
-    Change, Machine, Pool, Receiver, Record, Right, Schedule, Ticket, User, Work,
+    Change, Job, JobId, JobState, Machine, Pool, Receiver, Record, Right, Schedule, Ticket, User,
+    Work,
 };
 
 impl Step<'_> {
@@ -19,7 +20,7 @@ impl Step<'_> {
             Order::PutTicket(ticket) => self.put_ticket(by, ticket),
             Order::DropTicket { id } => self.drop_ticket(by, id),
             Order::PutMachine(machine) => self.put_machine(machine),
-            Order::DropMachine { name } => self.drop_machine(&name),
+            Order::DropMachine { name } => self.drop_machine(by, &name),
             Order::PutPool(pool) => self.put_pool(pool),
             Order::DropPool { name } => self.drop_pool(&name),
             Order::PutReceivers(receivers) => Ok(self.put_receivers(receivers)),
@@ -124,9 +125,20 @@ impl Step<'_> {
         Ok(words)
     }
 
-    fn drop_machine(&mut self, name: &str) -> Booked {
+    fn drop_machine(&mut self, by: &Caller, name: &str) -> Booked {
         if !self.state.records.machines.contains_key(name) {
             return Err((format!("there is no machine {name}"), "look at the machines"));
+        }
+        // Nobody is left who could give or take their streams.
+        let is_its = |job: &&Job| match &job.work {
+            Work::Backup { .. } => job.machine == name,
+            Work::Restore { to, .. } => job.machine == name || to == name,
+            _ => false,
+        };
+        let open = self.state.open.iter().filter_map(|id| self.state.job(*id));
+        let open: Vec<JobId> = open.filter(is_its).map(|job| job.id).collect();
+        for id in open {
+            self.over(id, JobState::Cancelled(by.name()));
         }
         self.drop_tickets(|ticket| ticket.machine == name);
         self.forget(Change::DropMachine(name.to_owned()));

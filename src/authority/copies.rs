@@ -18,6 +18,8 @@ use crate::catalogue::record::{Job, JobId, JobState, Kept, Pool, Work};
 /// Where a copy must not be written: beside what it copies.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Apart {
+    /// The job that copies.
+    pub job: Option<JobId>,
     /// The job that is copied.
     pub of: Option<JobId>,
     /// Cartridges that another copy of it lies on.
@@ -52,7 +54,7 @@ impl State {
     pub(super) fn apart_from(&self, job: &Job) -> Apart {
         let Work::Copy { of, .. } = job.work else { return Apart::default() };
         let tags = self.other_copies(job.id, of).map(|run| run.medium.clone()).collect();
-        Apart { of: Some(of), tags, drive: None }
+        Apart { job: Some(job.id), of: Some(of), tags, drive: None }
     }
 
     /// Copies there are, and what there is of others that are being made.
@@ -78,7 +80,8 @@ impl State {
         open.any(|job| is_copy_of(job, of) && is_it(job))
     }
 
-    /// Whether what a drive writes is what a copy must stay apart from, or may become it.
+    /// Whether what a drive writes is what a copy must stay apart from, or may become it. What a copy left it does
+    /// not come back to: of what the drive says then, nobody knows which beginning it is of.
     pub(super) fn is_beside(&self, id: DriveId, apart: &Apart) -> bool {
         if apart.drive == Some(id) {
             return true;
@@ -90,7 +93,10 @@ impl State {
             Some(Work::Copy { of, .. }) => Some(*of) == apart.of,
             _ => false,
         };
-        apart.tags.contains(&session.tag) || (apart.of.is_some() && session.jobs.iter().any(copies))
+        let has_left = apart.job.is_some_and(|job| session.left.contains(&job));
+        has_left
+            || apart.tags.contains(&session.tag)
+            || (apart.of.is_some() && session.jobs.iter().any(copies))
     }
 
     /// The drive a copy would be written in, if none else is taken.

@@ -130,6 +130,8 @@ pub struct Session {
     pub set: Uuid,
     /// Jobs in it.
     pub jobs: BTreeSet<JobId>,
+    /// Jobs that were in it.
+    pub left: BTreeSet<JobId>,
     /// Its medium is full, and it waits for another.
     pub needs_medium: bool,
     /// It was told to end.

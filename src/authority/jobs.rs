@@ -340,6 +340,13 @@ impl Step<'_> {
                     format!("of job {id}, or what it builds on, not everything is kept any more");
                 return self.refuse(call, why, "begin a new backup");
             }
+            if !self.state.records.machines.contains_key(&job.machine) {
+                let why = format!("{} is no machine of ours", job.machine);
+                return self.refuse(call, why, "have it enrolled");
+            }
+            if self.is_over_quota(&job.machine) {
+                return self.refuse(call, over_quota(&job.machine), OVER_QUOTA_HINT);
+            }
             self.state.retries.remove(&id);
             self.change_job(id, |job| {
                 job.state = JobState::Queued;
@@ -369,8 +376,7 @@ impl Step<'_> {
         }
         given.1 = given.1.saturating_add(bytes);
         if self.is_over_quota(&machine) && self.state.clients.contains(&id) {
-            let cut = Some(format!("{machine} has given all that it may in a day"));
-            self.act(Action::EndStream { job: id, cut });
+            self.act(Action::EndStream { job: id, cut: Some(over_quota(&machine)) });
         }
     }
 
@@ -394,6 +400,14 @@ impl Step<'_> {
         }
     }
 }
+
+/// Why a machine's backups are refused.
+pub(super) fn over_quota(machine: &str) -> String {
+    format!("{machine} has given all that it may in a day")
+}
+
+/// What to do about that.
+pub(super) const OVER_QUOTA_HINT: &str = "try again tomorrow, or have the quota raised";
 
 /// Whether a job's stream has an end at a client.
 pub(super) fn needs_client(job: &Job) -> bool {

@@ -183,8 +183,7 @@ impl Step<'_> {
             return Err((format!("there is no pool {pool}"), "look at the pools"));
         }
         if self.is_over_quota(machine) {
-            let why = format!("{machine} has given all that it may in a day");
-            return Err((why, "try again tomorrow, or have the quota raised"));
+            return Err((super::jobs::over_quota(machine), super::jobs::OVER_QUOTA_HINT));
         }
         if self.state.open.len() >= self.state.settings.open_jobs_max {
             return Err(("too many jobs are waiting".into(), "try again later"));

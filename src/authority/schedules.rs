@@ -49,6 +49,9 @@ impl Step<'_> {
         if !self.state.records.machines.contains_key(&schedule.machine) {
             return Err(format!("{} is no machine of ours", schedule.machine));
         }
+        if self.is_over_quota(&schedule.machine) {
+            return Err(super::jobs::over_quota(&schedule.machine));
+        }
         let is_full = schedule.runs.is_multiple_of(u64::from(schedule.full_every.max(1)));
         let level = self.level(&schedule.machine, &schedule.backup, !is_full);
         let (name, pool) = (schedule.backup.clone(), schedule.pool.clone());
@@ -101,9 +104,11 @@ impl Step<'_> {
         let due: Vec<JobId> = due.map(|(id, _)| *id).collect();
         for id in due {
             self.state.retries.remove(&id);
-            let has_failed =
-                |j: &Job| matches!(j.state, JobState::Interrupted(_) | JobState::Failed(_));
-            if !self.state.job(id).is_some_and(has_failed) {
+            let can_be_tried = |j: &Job| {
+                matches!(j.state, JobState::Interrupted(_) | JobState::Failed(_))
+                    && self.state.records.machines.contains_key(&j.machine)
+            };
+            if !self.state.job(id).is_some_and(can_be_tried) {
                 continue;
             }
             let is_kept = self.state.is_chain_kept(id);

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use super::drives::{Is, Session};
 use super::event::{DriveId, Ending, ErrandId, Said};
-use super::state::State;
 use super::step::Step;
 use super::{Action, Errand, Grade};
 use crate::catalogue::record::{JobId, JobState, Kept, MediumState, NewSet, Record, Work};
@@ -38,6 +37,7 @@ impl Step<'_> {
             pool: pool.to_owned(),
             set,
             jobs: BTreeSet::new(),
+            left: BTreeSet::new(),
             needs_medium: false,
             is_ending: false,
         };
@@ -89,7 +89,7 @@ impl Step<'_> {
         let Some(job) = self.state.job(said.job).filter(|j| session.jobs.contains(&j.id)) else {
             return;
         };
-        if said.to <= job.recorded || self.state.was_said(&said) {
+        if said.to <= job.recorded {
             return;
         }
         // What still comes of a copy that begins anew is no part of it.
@@ -158,6 +158,7 @@ impl Step<'_> {
         if !session.jobs.remove(&job) {
             return;
         }
+        session.left.insert(job);
         let Some(record) = self.state.job(job).filter(|j| j.state == JobState::Running) else {
             return;
         };
@@ -267,14 +268,6 @@ impl Step<'_> {
             set.closed = true;
             self.put(Record::Set(set));
         }
-    }
-}
-
-impl State {
-    /// Whether it is known already: what is new lies behind all that is known of a medium.
-    fn was_said(&self, said: &Synced) -> bool {
-        let medium = said.kept.first().and_then(|run| self.records.media.get(&run.medium));
-        medium.is_some_and(|medium| said.valid_to <= medium.valid_to)
     }
 }
 

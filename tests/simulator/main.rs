@@ -7,6 +7,7 @@
 mod check;
 mod devices;
 mod dice;
+mod office;
 mod people;
 mod run;
 mod sabotage;

@@ -24,16 +24,17 @@ pub fn operator() -> Caller {
     )
 }
 
-const CLIENT: &[Right] = &[Right::Look, Right::BackUp, Right::Restore];
+pub const MACHINES: [&str; 3] = ["ada", "bob", "cyd"];
+pub const CLIENT: &[Right] = &[Right::Look, Right::BackUp, Right::Restore];
 const ERASER: &[Right] = &[Right::Look, Right::Erase];
 
 impl World {
-    fn ask(&mut self, waiting: Waiting, by: Caller, order: Order) -> Event {
+    pub fn ask(&mut self, waiting: Waiting, by: Caller, order: Order) -> Event {
         let call = self.call(waiting);
         Event::Asked { call, by, order }
     }
 
-    fn some_job(
+    pub fn some_job(
         &mut self,
         is_it: impl Fn(&tapioca::catalogue::record::Job) -> bool,
     ) -> Option<JobId> {
@@ -47,8 +48,8 @@ impl World {
         self.dice.pick(&tags).cloned().unwrap_or_else(|| "T99".into())
     }
 
-    fn some_machine(&mut self) -> String {
-        ["ada", "bob", "cyd"][self.dice.within(0, 3) as usize].into()
+    pub fn some_machine(&mut self) -> String {
+        MACHINES[self.dice.within(0, 3) as usize].into()
     }
 
     /// Somebody has an idea.

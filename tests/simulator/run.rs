@@ -114,6 +114,7 @@ fn world(seed: u64) -> World {
         now_s: BEGIN_S,
         clock_off_s: 0,
         is_calm: false,
+        has_office: seed.is_multiple_of(4),
         troubles,
         carts: Vec::new(),
         elements,
@@ -248,7 +249,12 @@ impl World {
         }
         let delay_s = self.dice.seconds(300, 9000);
         self.after(delay_s, Todo::Idea);
-        match self.idea() {
+        let is_of_office = self.has_office && self.dice.permille(300);
+        let idea = match is_of_office {
+            true => self.enrols().or_else(|| self.office_idea()),
+            false => self.idea(),
+        };
+        match idea {
             Some(event) => self.deliver(event),
             None => Ok(()),
         }

@@ -115,6 +115,8 @@ pub struct World {
     /// How wrong the clock is.
     pub clock_off_s: i64,
     pub is_calm: bool,
+    /// Whether the books change, too.
+    pub has_office: bool,
     pub troubles: BTreeSet<Trouble>,
     pub carts: Vec<Cart>,
     pub elements: Vec<Element>,
