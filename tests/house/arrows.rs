@@ -115,8 +115,7 @@ const CRATES: &[(&str, &[&str])] = &[
         "tapioca",
         &[
             "scsi", "discover", "sg", "ssc", "smc", "slots", "virt", "door", "board", "bundle",
-            "esp", "disk",
-            "kmod", "watchdog",
+            "esp", "disk", "kmod", "watchdog",
         ],
     ),
 ];

@@ -26,8 +26,8 @@ impl Doors {
 
     /// The key of a device, of its serial number.
     fn key(&self, device: &str) -> String {
-        let list =
-            Command::new(EXE).args(["drive", "list", "--json", "--virtual"]).arg(&self.library);
+        let mut list = Command::new(EXE);
+        list.args(["drive", "list", "--json", "--virtual"]).arg(&self.library);
         let list: serde_json::Value =
             serde_json::from_slice(&list.output().unwrap().stdout).unwrap();
         let is_it = |row: &&serde_json::Value| {
