@@ -228,6 +228,8 @@ impl RunArgs {
             serial: self.serial.map_or(Serial::Stdio, Serial::Socket),
             qmp: self.qmp.as_deref(),
             forward: self.forward,
+            writes: None,
+            more: &[],
         };
         let status = run.command()?.status();
         let failed = |error: std::io::Error| Error::Program {

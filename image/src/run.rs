@@ -40,6 +40,10 @@ pub struct Run<'a> {
     pub qmp: Option<&'a Path>,
     /// A port of the host, on loopback, that leads to tapicom's port of the guest.
     pub forward: Option<u16>,
+    /// File in which all writes and flushes of the disk are logged, so that its states at every moment can be made.
+    pub writes: Option<&'a Path>,
+    /// More of QEMU's arguments: what is attached beside.
+    pub more: &'a [String],
 }
 
 /// The port that clients of the box connect to.
@@ -70,7 +74,15 @@ impl Run<'_> {
             command.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
         }
         let disk = escaped(&self.dir.join(DISK));
-        command.args(["-drive", &format!("if=none,id=disk,format=raw,file={disk}")]);
+        let file = match self.writes {
+            None => format!("format=raw,file={disk}"),
+            Some(log) => format!(
+                "driver=blklogwrites,file.driver=raw,file.file.driver=file,file.file.filename={disk},\
+                 log.driver=raw,log.file.driver=file,log.file.filename={}",
+                escaped(log)
+            ),
+        };
+        command.args(["-drive", &format!("if=none,id=disk,{file}")]);
         let forward =
             self.forward.map(|port| format!(",hostfwd=tcp:127.0.0.1:{port}-:{TAPICOM_PORT}"));
         command.args(["-netdev", &format!("user,id=net{}", forward.unwrap_or_default())]);
@@ -91,6 +103,7 @@ impl Run<'_> {
                 if matches!(self.serial, Serial::Listening(_)) { "off" } else { "on,wait=off" };
             command.args(["-qmp", &format!("unix:{},server={server}", escaped(path))]);
         }
+        command.args(self.more);
         Ok(command)
     }
 }

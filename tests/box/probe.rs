@@ -58,6 +58,7 @@ const META: Attempt = ("read settings and identity", || open("/run/tapioca/meta"
 const STATE: Attempt = ("read the catalogue", || File::open("/data/tapioca/catalogue").map(drop));
 const LEASE: Attempt = ("write the network's state", || write("/run/tapioca/net/probe"));
 const LINE: Attempt = ("open its serial line", || open("/dev/ttyS0"));
+const DRIVE: Attempt = ("open a drive", || open("/dev/sg1"));
 const CLOCK: Attempt = ("set the clock", || {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
     Ok(rustix::time::clock_settime(rustix::time::ClockId::Realtime, now)?)
@@ -75,10 +76,11 @@ const CHILDREN: &[(&str, &[Attempt])] = &[
     ("steward", &[META, LOCAL]),
     ("console", &[LINE, LOCAL]),
     ("net", &[LEASE, CLOCK, DATAGRAM, RAW, LOCAL, LISTEN]),
+    ("scsi_door", &[DRIVE, LOCAL]),
     ("serve", &[STATE, LISTEN, DATAGRAM, ITSELF, LOCAL]),
 ];
 const SOMEBODY: &[Attempt] =
-    &[META, STATE, LEASE, LINE, CLOCK, LISTEN, DATAGRAM, RAW, LOCAL, ITSELF];
+    &[META, STATE, LEASE, LINE, DRIVE, CLOCK, LISTEN, DATAGRAM, RAW, LOCAL, ITSELF];
 
 fn open(path: &str) -> io::Result<()> {
     OpenOptions::new().read(true).write(true).open(path).map(drop)
