@@ -4,7 +4,7 @@
 //! the last flush any part. What the box had promised by then, on the serial line or to a client, must be kept.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -89,7 +89,7 @@ struct Scene<'a> {
 impl Scene<'_> {
     fn part(&self, disk: &mut File, (from, to): (u64, u64), name: &str) -> PathBuf {
         let path = self.dir.join(name);
-        let mut out = File::create(&path).unwrap();
+        let out = File::create(&path).unwrap();
         out.set_len(to - from).unwrap();
         disk.seek(SeekFrom::Start(from)).unwrap();
         let mut chunk = vec![0; MIB as usize];
