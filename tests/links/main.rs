@@ -10,6 +10,7 @@ use dhcproto::v4::MessageType;
 use rig::{PASSWORD, Rig, is_asking};
 use tapioca::steward::client::Steward;
 use tapioca::steward::message::{Answer, Ask};
+use tapioca::tapicom::message::Secret;
 
 #[test]
 fn an_address_a_way_out_names_and_the_time_come_from_dnsmasq() {
@@ -115,7 +116,7 @@ fn settings_are_followed_as_they_change_and_across_stewards() {
     rig.steward();
     rig.until("the steward to know", |rig| !rig.told().is_empty());
     let mut steward = Steward::connect(&rig.at("steward.sock")).unwrap();
-    let login = Ask::Login { password: PASSWORD.to_owned().into() };
+    let login = Ask::Login { password: Secret::new(PASSWORD) };
     assert_eq!(steward.ask(&login), Ok(Answer::Done));
     let delete =
         |word: &str| Ask::Delete { words: vec!["network".into(), "any".into(), word.into()] };

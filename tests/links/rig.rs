@@ -14,6 +14,7 @@ use dhcproto::{Decodable, Decoder, Encodable, Encoder};
 use nix::sched::{CloneFlags, setns};
 use tapioca::steward::client::Steward;
 use tapioca::steward::message::{Answer, Ask, LinkState};
+use tapioca::tapicom::message::Secret;
 
 const EXE: &str = env!("CARGO_BIN_EXE_tapioca");
 /// Longer than anything here takes on a busy machine.
@@ -183,6 +184,8 @@ impl Rig {
         let socket = self.in_lan(|| {
             let socket = UdpSocket::bind("0.0.0.0:67").unwrap();
             socket.set_broadcast(true).unwrap();
+            // There is no way out by which everybody could be told.
+            socket2::SockRef::from(&socket).bind_device(Some(b"lan0")).unwrap();
             socket
         });
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -234,7 +237,7 @@ impl Rig {
     /// The administrator.
     pub fn claim(&self) -> Steward {
         let mut steward = Steward::connect(&self.at("steward.sock")).unwrap();
-        let claim = Ask::Claim { password: PASSWORD.to_owned().into(), name: None };
+        let claim = Ask::Claim { password: Secret::new(PASSWORD), name: None };
         assert_eq!(steward.ask(&claim), Ok(Answer::Done));
         steward
     }
