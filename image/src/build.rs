@@ -160,6 +160,8 @@ fn content(input: &Input, modules: &[Module], data: &[u8], sbom: &str) -> Result
     tree.file("init", 0o755, executable(input.exe)?);
     tree.file("board.toml", 0o644, input.board.to_string());
     tree.file("etc/os-release", 0o644, os_release(input));
+    // The C library looks for name servers there; the process that keeps the network writes them here.
+    tree.link("etc/resolv.conf", "/run/tapioca/net/resolv.conf");
     let release =
         serde_json::to_string(&release(input)?).map_err(|e| Error::broken("release", e))?;
     tree.file(bundle::RELEASE_FILE, 0o644, release);

@@ -13,11 +13,12 @@ pub const MTIME_S: u32 = 1_767_225_600;
 
 const DIRECTORY: u32 = 0o040_000;
 const FILE: u32 = 0o100_000;
+const LINK: u32 = 0o120_000;
 
 /// Empty directories that things are mounted on.
 pub const MOUNT_POINTS: &[&str] = &["data", "dev", "esp", "proc", "run", "sys", "tmp"];
 
-/// Files by their paths without the leading slash.
+/// Files and links by their paths without the leading slash, each with its mode.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Initramfs {
     files: BTreeMap<String, (u32, Vec<u8>)>,
@@ -26,7 +27,12 @@ pub struct Initramfs {
 impl Initramfs {
     /// Puts a file in, with permissions such as `0o644`.
     pub fn file(&mut self, path: &str, permissions: u32, bytes: impl Into<Vec<u8>>) {
-        self.files.insert(path.to_owned(), (permissions, bytes.into()));
+        self.files.insert(path.to_owned(), (FILE | permissions, bytes.into()));
+    }
+
+    /// Puts a symbolic link in.
+    pub fn link(&mut self, path: &str, to: &str) {
+        self.files.insert(path.to_owned(), (LINK | 0o777, to.into()));
     }
 
     /// The archive, uncompressed.
@@ -39,11 +45,11 @@ impl Initramfs {
         for point in MOUNT_POINTS {
             entries.insert(point, (DIRECTORY | 0o755, &[]));
         }
-        for (path, (permissions, bytes)) in &self.files {
+        for (path, (mode, bytes)) in &self.files {
             for (at, _) in path.match_indices('/') {
                 entries.insert(&path[..at], (DIRECTORY | 0o755, &[]));
             }
-            entries.insert(path, (FILE | permissions, bytes));
+            entries.insert(path, (*mode, bytes));
         }
         let mut out = Vec::new();
         let mut writer = Writer::new(&mut out);
@@ -99,5 +105,17 @@ mod tests {
         let at = |name: &[u8]| archive.windows(name.len()).position(|w| w == name).unwrap();
         assert!(at(b"etc\0") < at(b"etc/os-release\0"));
         assert_eq!(decompress(&compress(&archive, 3).unwrap()).unwrap(), archive);
+    }
+
+    #[test]
+    fn a_link_is_an_entry_of_its_own_kind_that_says_where_it_leads() {
+        let mut tree = Initramfs::default();
+        tree.link("etc/resolv.conf", "/run/tapioca/net/resolv.conf");
+        let archive = tree.archive().unwrap();
+        let name = b"etc/resolv.conf\0";
+        let at = archive.windows(name.len()).position(|w| w == name).unwrap();
+        // Six of the mark, eight of the inode, then the mode; 110 in front of the name.
+        assert_eq!(&archive[at - 110 + 14..][..8], b"0000A1FF");
+        assert!(archive[at + name.len()..].starts_with(b"\0\0/run/tapioca/net/resolv.conf"));
     }
 }

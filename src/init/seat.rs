@@ -222,7 +222,6 @@ fn prepare(
         "net" => {
             owned("/run/tapioca/net")?;
             cage.sockets = cage::NETWORK;
-            cage.write.extend(paths(&["/proc/sys/net"]));
             cage.calls = &[libc::SYS_clock_settime, libc::SYS_clock_adjtime, libc::SYS_adjtimex];
             words.extend((!machine.net.dhcp).then(|| "--no-dhcp".into()));
             words.extend(machine.net.ntp.iter().flat_map(|host| ["--ntp".into(), host.clone()]));

@@ -218,8 +218,10 @@ impl Clock {
 mod tests {
     use super::*;
 
+    type Change = fn(&mut [u8; 48]);
+
     /// Answers one question as a server whose clock is ahead by some seconds, after a change of the answer.
-    fn server(ahead_s: i64, change: fn(&mut [u8; 48])) -> SocketAddr {
+    fn server(ahead_s: i64, change: Change) -> SocketAddr {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         std::thread::spawn(move || {
@@ -251,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_server_without_a_time_is_not_believed() {
-        let changes: [(&str, fn(&mut [u8; 48])); 5] = [
+        let changes: [(&str, Change); 5] = [
             ("kiss of death", |a| a[1] = 0),
             ("not synchronized", |a| a[1] = 16),
             ("alarm", |a| a[0] |= 0xc0),

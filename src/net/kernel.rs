@@ -156,7 +156,7 @@ fn way_out(message: &RouteMessage) -> Option<(u32, Option<IpAddr>, u32)> {
         }
     }
     let is_six = header.address_family == AddressFamily::Inet6;
-    let is_ours = !is_six || header.protocol == RouteProtocol::Static;
+    let is_ours = !is_six || header.protocol == RouteProtocol::Static && gateway.is_some();
     (is_way && is_ours).then_some((index?, gateway, metric))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns what each link is doing now. One thread; the steward and the servers of the time, which may be slow, have theirs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use super::clock::Clock;
 use super::dhcp::{Action, Client, Event, Lease};
 use super::kernel::Kernel;
 use super::links::{
-    self, Actual, Found, SHOWN, Wanted, changes, look, mac_text, metric, settings_of,
+    Actual, Found, Owned, SHOWN, Wanted, changes, look, mac_text, metric, settings_of,
 };
 use super::port::{Heard, Port};
 use super::{names, steward};
@@ -31,6 +31,8 @@ const ALIVE: Duration = Duration::from_secs(5);
 const HEARD_MAX: usize = 64;
 /// How often a link is changed and looked at again at once.
 const PASSES_MAX: usize = 3;
+/// Things that were wrong with a link and are remembered.
+const WRONG_MAX: usize = 16;
 /// What the box is called if nothing is set.
 const NAME: &str = "tapioca";
 
@@ -66,8 +68,8 @@ struct Link {
     port: Option<Port>,
     lease: Option<Lease>,
     actual: Actual,
-    /// What was wrong last: told once.
-    wrong: String,
+    /// What was wrong lately: each is told once.
+    wrong: BTreeSet<String>,
 }
 
 /// What the loop knows.
@@ -187,7 +189,7 @@ impl Net {
                     port: None,
                     lease: None,
                     actual: Actual::default(),
-                    wrong: String::new(),
+                    wrong: BTreeSet::new(),
                 }
             });
             link.client.rename(name);
@@ -283,7 +285,7 @@ impl Net {
 
     /// Who is asked for the time; nobody as long as no link has an address.
     fn time_servers(&self, settings: &Settings) -> Vec<String> {
-        let has_address = |link: &Link| !link.actual.addresses.is_empty() && link.found.carrier;
+        let has_address = |link: &Link| link.found.carrier && link.reachable().next().is_some();
         if !self.links.values().any(has_address) {
             return Vec::new();
         }
@@ -319,9 +321,12 @@ impl Link {
     fn note(&mut self, done: Result<(), Fault>) {
         let Err(fault) = done else { return };
         let words = fault.to_string();
-        if self.wrong != words {
+        if !self.wrong.contains(&words) {
             tracing::warn!(link = self.found.name, fault = words, "a link is not as wanted");
-            self.wrong = words;
+            if self.wrong.len() >= WRONG_MAX {
+                self.wrong.clear();
+            }
+            self.wrong.insert(words);
         }
     }
 
@@ -335,9 +340,11 @@ impl Link {
         }
         let mut changed = false;
         for change in changes(&self.wanted(), &self.actual, metric(index)) {
-            tracing::info!(link = self.found.name, ?change, "a link is changed");
             let done = kernel.change(index, &change).await;
-            changed |= done.is_ok();
+            if done.is_ok() {
+                tracing::info!(link = self.found.name, ?change, "a link is changed");
+                changed = true;
+            }
             self.note(done);
         }
         changed
@@ -347,7 +354,7 @@ impl Link {
         match (&self.way, &self.lease) {
             (Way::Static(wanted, _), _) => wanted.clone(),
             (Way::Dhcp, Some(lease)) => Wanted {
-                addresses: [links::Owned::from(lease.prefix)].into(),
+                addresses: [Owned::from(lease.prefix)].into(),
                 gateway: lease.gateway.map(IpAddr::from),
             },
             (Way::Dhcp, None) | (Way::Off, _) => Wanted::default(),
@@ -375,17 +382,21 @@ impl Link {
         }
     }
 
+    /// Addresses by which it is reached from elsewhere than the link.
+    fn reachable(&self) -> impl Iterator<Item = &Owned> {
+        let made = self.actual.made.iter();
+        let all = self.actual.addresses.iter().chain(made);
+        all.filter(|own| !matches!(own.address, IpAddr::V6(six) if six.is_unicast_link_local()))
+    }
+
     /// As the steward is told.
     fn state(&self) -> LinkState {
-        let of_the_link = |own: &&links::Owned| matches!(own.address, IpAddr::V6(six) if six.is_unicast_link_local());
-        let own = self.actual.addresses.iter();
-        let made = self.actual.made.iter().filter(|own| !of_the_link(own));
         LinkState {
             place: self.found.place.clone().unwrap_or_else(|| self.found.name.clone()),
             mac: mac_text(self.found.mac),
             name: self.found.name.clone(),
             carrier: self.found.carrier,
-            addresses: own.chain(made).map(ToString::to_string).collect(),
+            addresses: self.reachable().map(ToString::to_string).collect(),
             gateway: self
                 .actual
                 .ways

@@ -1,3 +1,5 @@
+//! The client against servers that are good, silent, contradictory and somebody else's.
+
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -308,6 +310,12 @@ fn what_is_not_for_us_or_makes_no_sense_is_no_answer() {
     let mut long = good.bytes(xid);
     long[2] = 255;
     assert!(fresh().handle(Event::Packet(&long), s(1)).is_empty());
+    // An option that goes beyond the end.
+    let mut cut = good.bytes(xid);
+    cut.truncate(cut.len() - 2);
+    let last = cut.len() - 1;
+    cut[last] = 54;
+    assert!(fresh().handle(Event::Packet(&cut), s(1)).is_empty());
     // Another mark than that of DHCP.
     let mut other = good.bytes(xid);
     other[236] ^= 1;
@@ -347,4 +355,23 @@ fn a_gateway_that_cannot_be_reached_is_none() {
         hear(&mut client, &Says { more, ..says(MessageType::Ack) }, s(0));
         assert_eq!(client.lease().unwrap().gateway, wanted);
     }
+}
+
+#[test]
+fn options_may_be_in_pieces_and_in_fields_that_nobody_needs() {
+    let mut client = client();
+    client.handle(Event::Carrier(true), s(0));
+    let mut bytes = says(MessageType::Offer).bytes(client.xid);
+    bytes.truncate(240);
+    // The mask in the name of the server, the server in the name of the file, the rest where it belongs.
+    bytes[44..50].copy_from_slice(&[1, 4, 255, 255, 255, 0]);
+    bytes[108..114].copy_from_slice(&[54, 4, 10, 0, 0, 1]);
+    bytes.extend([0, 52, 1, 3, 53, 1, 2, 51, 2, 0, 0, 51, 2, 3, 232, 93, 0, 255, 9]);
+    let (_, request) = sent(&client.handle(Event::Packet(&bytes), s(1)));
+    assert_eq!(request.opts().msg_type(), Some(MessageType::Request));
+    // Without the word that says so, they are what they are.
+    let mut client = self::client();
+    client.handle(Event::Carrier(true), s(0));
+    bytes[243] = 1;
+    assert!(client.handle(Event::Packet(&bytes), s(1)).is_empty());
 }

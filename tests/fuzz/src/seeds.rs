@@ -39,7 +39,40 @@ pub fn write(dir: &Path) {
     devices(dir);
     sealed_lines(dir);
     network(dir);
+    dhcp(dir);
     service::write(dir);
+}
+
+/// What DHCP servers answer, between events: how a lease is got, renewed, refused and lost.
+fn dhcp(dir: &Path) {
+    let packet = |after_s: u16, kind: u8, more: &[u8]| {
+        let mut bytes = vec![0; 240];
+        bytes[..8].copy_from_slice(&[2, 1, 6, 0, 1, 2, 3, 4]);
+        bytes[16..20].copy_from_slice(&[10, 0, 0, 77]);
+        bytes[28..34].copy_from_slice(&[0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+        bytes[236..].copy_from_slice(&[99, 130, 83, 99]);
+        bytes.extend([53, 1, kind, 54, 4, 10, 0, 0, 1, 1, 4, 255, 255, 255, 0]);
+        bytes.extend([3, 4, 10, 0, 0, 1, 6, 8, 10, 0, 0, 1, 10, 0, 0, 2, 42, 4, 10, 0, 0, 1]);
+        bytes.extend(more);
+        bytes.push(255);
+        let length = u16::try_from(bytes.len()).expect("it is short").to_be_bytes();
+        [&[0], &after_s.to_be_bytes()[..], &length, &bytes].concat()
+    };
+    let (offer, ack, nak) = (2, 5, 6);
+    let hour = [51, 4, 0, 0, 14, 16];
+    let odd = [51, 4, 0, 0, 0, 60, 58, 4, 0, 0, 0, 50, 59, 4, 0, 0, 0, 40, 12, 3, 98, 111, 120];
+    let bound = [packet(1, offer, &hour), packet(1, ack, &hour)].concat();
+    let due = [3, 0, 0];
+    put(dir, "dhcp", "bound", &bound);
+    put(dir, "dhcp", "renewed", &[&bound[..], &due, &packet(2, ack, &odd)].concat());
+    put(dir, "dhcp", "refused", &[&bound[..], &due, &packet(0, nak, &[])].concat());
+    put(dir, "dhcp", "lost", &[&bound[..], &due.repeat(12)].concat());
+    let out_and_in = [1, 0, 9, 2, 0, 9];
+    put(dir, "dhcp", "cable", &[&bound[..], &out_and_in, &packet(0, nak, &hour)].concat());
+    let mut long = bound.clone();
+    // A hardware address longer than its field.
+    long[5 + 2] = 200;
+    put(dir, "dhcp", "long", &long);
 }
 
 /// What two plumbers say to each other, and what a gluepot, a code and an address look like.

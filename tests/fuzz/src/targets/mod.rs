@@ -7,6 +7,7 @@ mod archive;
 mod catalogue;
 mod console;
 mod devices;
+mod dhcp;
 mod entries;
 mod initiator;
 mod names;
@@ -71,6 +72,7 @@ pub const ALL: &[Target] = &[
     target("editor", console::editor, repair::nothing),
     target("dialect", console::dialect, repair::nothing),
     target("steward", console::steward, repair::nothing),
+    target("dhcp", dhcp::replies, repair::nothing),
     target("tapicom", tapicom::tapicom, repair::nothing),
     target("tls", tls::tls, repair::nothing),
     target("run", catalogue::run, repair::nothing),
