@@ -230,7 +230,8 @@ pub fn run(config: Config, mut given: Given) -> Result<(), Fault> {
     });
     let streams_max = usize::try_from(config.limits.streams_per_drive).unwrap_or(usize::MAX);
     let settings = Settings { streams_max, ..Settings::default() };
-    upkeep::begin(devices.clone(), keeper.reader().clone())?;
+    let pulse = upkeep::Pulse::default();
+    upkeep::begin(devices.clone(), keeper.reader().clone(), pulse.clone())?;
     let state = State::new(records, settings);
     let limits = Limits {
         room: Room { streams: streams_max, memory_bytes: WAITING_BYTES, turn_bytes: TURN_BYTES },
@@ -263,7 +264,7 @@ pub fn run(config: Config, mut given: Given) -> Result<(), Fault> {
         shell,
         &config,
         &places,
-        given,
+        (given, pulse),
         (Arc::new(talk), happen),
         happenings,
     ));
@@ -282,7 +283,7 @@ async fn serve(
     mut shell: Shell,
     config: &Config,
     places: &Places,
-    given: Given,
+    (given, pulse): (Given, upkeep::Pulse),
     (talk, happen): (Arc<Talk>, Happen),
     mut happenings: UnboundedReceiver<Happening>,
 ) -> Result<(), Fault> {
@@ -296,6 +297,7 @@ async fn serve(
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ticked = Instant::now();
     (given.ready)();
+    pulse.begun();
     loop {
         tokio::select! {
             happening = happenings.recv() => match happening {
@@ -309,6 +311,7 @@ async fn serve(
             _ = looks.tick() => {
                 if let Some(status) = netplumber.look() {
                     tracing::error!(%status, "the netplumber ended");
+                    pulse.begun();
                 }
                 if ticked.elapsed() >= TICK {
                     ticked = Instant::now();

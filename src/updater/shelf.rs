@@ -65,7 +65,7 @@ impl Journal {
 }
 
 /// The folder.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Shelf {
     folder: PathBuf,
 }
@@ -163,6 +163,26 @@ impl Shelf {
         Ok(written)
     }
 
+    /// Gives a file that is durable another name.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it cannot be.
+    pub fn rename(&self, from: &str, to: &str) -> Result<(), Fault> {
+        let renamed = fs::rename(self.path(from), self.path(to))
+            .and_then(|()| File::open(&self.folder)?.sync_all());
+        renamed.map_err(self.failed("rename", from))
+    }
+
+    /// Takes a file out, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be.
+    pub fn discard(&self, name: &str) -> Result<(), Fault> {
+        remove(&self.path(name)).map_err(self.failed("remove", name))
+    }
+
     /// Versions whose manifest is here, ordered. Whether the bootable file is right is not looked at.
     pub fn manifests(&self) -> Result<Vec<Manifest>, Fault> {
         let failed = self.failed("list", "");
@@ -213,7 +233,7 @@ impl Shelf {
     /// Takes a version out: first what says that it is here.
     pub fn remove(&self, version: &Version) -> Result<(), Fault> {
         for name in [format!("{version}.json"), format!("{version}.efi")] {
-            remove(&self.path(&name)).map_err(self.failed("remove", &name))?;
+            self.discard(&name)?;
         }
         Ok(())
     }
