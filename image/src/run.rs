@@ -38,6 +38,8 @@ pub struct Run<'a> {
     pub serial: Serial,
     /// Socket of QEMU's own control protocol; QEMU listens on it, unless the serial port's is there already.
     pub qmp: Option<&'a Path>,
+    /// A disk at a USB port, which the guest writes to.
+    pub stick: Option<&'a Path>,
     /// A port of the host, on loopback, that leads to tapicom's port of the guest.
     pub forward: Option<u16>,
 }
@@ -76,6 +78,11 @@ impl Run<'_> {
         command.args(["-netdev", &format!("user,id=net{}", forward.unwrap_or_default())]);
         for device in &qemu.devices {
             command.args(["-device", &device.replace("{disk}", "disk").replace("{net}", "net")]);
+        }
+        if let Some(stick) = self.stick {
+            let drive = format!("if=none,id=stick,format=raw,file={}", escaped(stick));
+            command.args(["-drive", &drive, "-device", "qemu-xhci"]);
+            command.args(["-device", "usb-storage,drive=stick,removable=on"]);
         }
         match &self.serial {
             Serial::Stdio => command.args(["-serial", "mon:stdio"]),

@@ -37,7 +37,8 @@ impl Updater {
     }
 
     pub(super) fn keep_time(self: &Arc<Self>) {
-        let mut trial = lock(&self.inner).waits_for.is_some().then(|| self.trial());
+        let is_tried = lock(&self.inner).waits_for.is_some();
+        let mut trial = is_tried.then(|| self.trial());
         loop {
             self.given.host.alive();
             if let Some(judge) = &mut trial

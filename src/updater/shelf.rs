@@ -143,9 +143,22 @@ impl Shelf {
         name: &str,
         write: &mut dyn FnMut(&mut dyn Write) -> Result<(), Fault>,
     ) -> Result<Uki, Fault> {
-        let failed = self.failed("write", name);
         let draft = self.path(&format!("{name}.part"));
-        let how = File::options().read(true).write(true).create(true).truncate(true).open(&draft);
+        let put = self.put_by(name, &draft, write);
+        if put.is_err() {
+            remove(&draft).map_err(self.failed("remove", &format!("{name}.part")))?;
+        }
+        put
+    }
+
+    fn put_by(
+        &self,
+        name: &str,
+        draft: &Path,
+        write: &mut dyn FnMut(&mut dyn Write) -> Result<(), Fault>,
+    ) -> Result<Uki, Fault> {
+        let failed = self.failed("write", name);
+        let how = File::options().read(true).write(true).create(true).truncate(true).open(draft);
         let mut file = how.map_err(&failed)?;
         let mut both = Both { file: &mut file, judge: Judge::default() };
         write(&mut both)?;
@@ -153,12 +166,12 @@ impl Shelf {
         file.sync_all().map_err(&failed)?;
         // From the medium, not from memory.
         fadvise(&file, 0, None, Advice::DontNeed).map_err(|e| failed(e.into()))?;
-        let mut again = File::open(&draft).map_err(&failed)?;
+        let mut again = File::open(draft).map_err(&failed)?;
         if describe(&mut again).map_err(&failed)? != written {
             let what = format!("{} reads as something else than was written", draft.display());
             return Err(Fault::later(Blame::Medium, what));
         }
-        fs::rename(&draft, self.path(name)).map_err(&failed)?;
+        fs::rename(draft, self.path(name)).map_err(&failed)?;
         File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(&failed)?;
         Ok(written)
     }

@@ -101,10 +101,11 @@ impl Updater {
             return Err(fault);
         }
         self.doing(&format!("putting {version} in its place"));
+        let devices = lock(&self.inner).devices().unwrap_or_default();
         let pending = Pending {
             version: version.clone(),
             boot: self.given.boot.clone(),
-            devices: lock(&self.inner).devices().unwrap_or_default(),
+            devices,
             ailing: self.given.host.ailing().unwrap_or_default(),
             words: Vec::new(),
         };

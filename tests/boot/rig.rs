@@ -37,11 +37,17 @@ pub fn is_possible() -> bool {
 
 /// Builds the test's own first process.
 pub fn small_init(dir: &Path) -> PathBuf {
-    let exe = dir.join("small-init");
+    broken_init(dir, None)
+}
+
+/// The same, and how it fails.
+pub fn broken_init(dir: &Path, how: Option<&str>) -> PathBuf {
+    let exe = dir.join(format!("small-init-{}", how.unwrap_or("waits")));
     let source = root().join("tests/boot/init.rs");
     let built = Command::new("rustc")
         .args(["--edition=2024", "-O", "-C", "target-feature=+crt-static", "-o"])
         .args([&exe, &source])
+        .envs(how.map(|how| ("BROKEN", how)))
         .status()
         .unwrap();
     assert!(built.success());
@@ -70,6 +76,11 @@ pub fn keys(dir: &Path) -> Keys {
 
 /// Makes the image of a board in `dir`.
 pub fn image(board: &Board, exe: &Path, keys: &Keys, dir: &Path) -> Built {
+    image_as("0.1.0", board, exe, keys, dir)
+}
+
+/// The same, of another version.
+pub fn image_as(version: &str, board: &Board, exe: &Path, keys: &Keys, dir: &Path) -> Built {
     let kernel = &board.machine.as_ref().unwrap().kernel.package;
     let packages = Packages::fetch(kernel, &root().join("target/image/cache")).unwrap();
     let input = Input {
@@ -78,7 +89,7 @@ pub fn image(board: &Board, exe: &Path, keys: &Keys, dir: &Path) -> Built {
         exe,
         cargo_lock: &root().join("Cargo.lock"),
         keys: Some(keys),
-        version: "0.1.0",
+        version,
         level: LEVEL,
     };
     build(&input, dir).unwrap()
@@ -97,6 +108,16 @@ pub struct Machine {
 impl Machine {
     /// Starts the image in `dir`; with keys, under firmware that starts only what they signed.
     pub fn start(board: &Board, dir: &Path, keys: Option<&Keys>) -> Machine {
+        Machine::start_with(board, dir, keys, None)
+    }
+
+    /// The same, with a USB stick.
+    pub fn start_with(
+        board: &Board,
+        dir: &Path,
+        keys: Option<&Keys>,
+        stick: Option<&Path>,
+    ) -> Machine {
         let (variables, socket) = (dir.join("variables"), dir.join("serial"));
         if !variables.exists() {
             std::fs::write(&variables, firmware::variables(keys).unwrap()).unwrap();
@@ -114,6 +135,7 @@ impl Machine {
             secure_boot: keys.is_some(),
             serial: Serial::Listening(socket),
             qmp: Some(&control),
+            stick,
             forward: None,
         };
         let mut command = run.command().unwrap();
@@ -193,6 +215,31 @@ impl Machine {
             assert!(Instant::now() < deadline, "the balloon says nothing: {said}");
             std::thread::sleep(Duration::from_millis(200));
         }
+    }
+
+    /// Waits until the machine has come to its end, which a reset is; how long after power-on.
+    pub fn ends(&mut self, seconds: u64) -> Duration {
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        while self.qemu.try_wait().unwrap().is_none() {
+            self.hear();
+            assert!(Instant::now() < deadline, "it goes on; the line said:\n{}", self.said);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        self.hear();
+        self.start.elapsed()
+    }
+
+    /// Takes in what the line has said by now.
+    pub fn hear(&mut self) {
+        while let Ok(bytes) = self.heard.try_recv() {
+            let bytes: Vec<u8> = bytes.into_iter().filter(|byte| *byte != 0).collect();
+            self.said.push_str(&String::from_utf8_lossy(&bytes));
+        }
+    }
+
+    /// Forgets what the line said.
+    pub fn forget(&mut self) {
+        self.said.clear();
     }
 
     /// All the line said so far.

@@ -264,7 +264,7 @@ fn a_good_update_is_put_aside_tried_accepted_and_gone_back_from() {
 }
 
 #[test]
-fn what_is_no_update_for_this_playedis_refused_in_words_and_changes_nothing() {
+fn what_is_no_update_for_this_box_is_refused_in_words_and_changes_nothing() {
     let mut played = Played::new(false);
     let line = played.start(release("0.1.0"), LONG);
     line.idle();

@@ -25,6 +25,7 @@ use tapioca::wire::message::{self, FromClient, FromServer, NamedPipe, Request, S
 use uuid::Uuid;
 
 mod service;
+mod update;
 
 /// Writes all of them.
 pub fn write(dir: &Path) {
@@ -40,6 +41,7 @@ pub fn write(dir: &Path) {
     sealed_lines(dir);
     network(dir);
     service::write(dir);
+    update::write(dir);
 }
 
 /// What two plumbers say to each other, and what a gluepot, a code and an address look like.
