@@ -22,7 +22,7 @@ fn board(dir: &Path, inherits: &str, deadline_s: u32) -> Board {
     let text = format!(
         "inherits = \"{inherits}\"\n\
          [modules]\nearly = [\"...\", \"xhci_pci\"]\nstorage = [\"...\", \"usb_storage\"]\n\
-         [update]\nsettle_s = 5\ndeadline_s = {deadline_s}\n\
+         [update]\nsettle_s = 10\ndeadline_s = {deadline_s}\n\
          [limits]\nuki_mib_max = 64\n"
     );
     std::fs::write(&path, text).unwrap();
