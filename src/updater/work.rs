@@ -26,8 +26,8 @@ const CONFIG: &str = "test-config";
 const ON_STICK: &str = "update.tapioca";
 /// How long a stick may take to show up.
 const STICK_WAIT: Duration = Duration::from_secs(20);
-/// How long the service may take to give its records.
-const RECORDS_WAIT: Duration = Duration::from_secs(60);
+/// How long the service may take to give its records; it may have just been started.
+const RECORDS_WAIT: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(100);
 /// The longest executable in an update, bytes.
 const EXECUTABLE_BYTES_MAX: u64 = 256 << 20;
@@ -152,29 +152,27 @@ impl Updater {
 
     /// The catalogue's records, as the service gives them; none: it does not run, as nobody claimed the box.
     fn records(&self) -> Result<Option<std::path::PathBuf>, Fault> {
-        if lock(&self.inner).devices().is_none() {
-            return match self.given.settings()?.0 {
-                false => Ok(None),
-                true => Err(Fault::later(
-                    Blame::Host,
-                    "the service does not run, so its records cannot be tested",
-                )),
-            };
+        if !self.given.settings()?.0 {
+            return Ok(None);
         }
         lock(&self.inner).records = Records::Wanted;
         let begun = Instant::now();
-        loop {
+        let outcome = loop {
             std::thread::sleep(LOOK);
-            let mut inner = lock(&self.inner);
+            let inner = lock(&self.inner);
             if inner.records == Records::Whole {
-                inner.records = Records::Unwanted;
-                return Ok(Some(self.shelf.path(RECORDS)));
+                break Ok(Some(self.shelf.path(RECORDS)));
             }
             if begun.elapsed() > RECORDS_WAIT {
-                inner.records = Records::Unwanted;
-                return Err(Fault::later(Blame::Host, "the service does not give its records"));
+                let what = match inner.devices() {
+                    Some(_) => "the service does not give its records",
+                    None => "the service does not run, so its records cannot be tested",
+                };
+                break Err(Fault::later(Blame::Host, what));
             }
-        }
+        };
+        lock(&self.inner).records = Records::Unwanted;
+        outcome
     }
 
     fn roll_back(&self) -> Result<String, Fault> {

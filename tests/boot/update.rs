@@ -70,10 +70,18 @@ fn until(machine: &mut Machine, words: &str) {
         machine.types("show update\r");
         std::thread::sleep(std::time::Duration::from_secs(5));
         machine.hear();
+        if machine.said().contains("no update: ") {
+            break;
+        }
         if machine.said().contains(words) {
             return eprintln!("{}", machine.said());
         }
     }
+    for look in ["show log\r", "show status\r"] {
+        machine.types(look);
+        std::thread::sleep(std::time::Duration::from_secs(5));
+    }
+    machine.hear();
     panic!("never {words:?}; the line said:\n{}", machine.said());
 }
 
