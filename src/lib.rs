@@ -15,6 +15,7 @@ pub mod identity;
 pub mod init;
 pub mod library;
 pub mod list;
+pub mod net;
 pub mod netplumber;
 pub mod only;
 pub mod packet;

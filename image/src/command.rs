@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use image::build::{Built, DISK, Input, build, machine};
 use image::fetch::Packages;
 use image::keys::Keys;
-use image::run::{Run, Serial};
+use image::run::{self, Run, Serial};
 use image::{Error, firmware, verify};
 
 #[derive(Parser)]
@@ -226,6 +226,7 @@ impl RunArgs {
         if !variables.exists() {
             put(&variables, &firmware::variables(keys.as_ref())?)?;
         }
+        let more = self.stick.as_deref().map(run::stick).unwrap_or_default();
         let run = Run {
             board: &board,
             dir: &dir,
@@ -233,8 +234,9 @@ impl RunArgs {
             secure_boot: self.secure_boot,
             serial: self.serial.map_or(Serial::Stdio, Serial::Socket),
             qmp: self.qmp.as_deref(),
-            stick: self.stick.as_deref(),
             forward: self.forward,
+            writes: None,
+            more: &more,
         };
         let status = run.command()?.status();
         let failed = |error: std::io::Error| Error::Program {

@@ -38,10 +38,12 @@ pub struct Run<'a> {
     pub serial: Serial,
     /// Socket of QEMU's own control protocol; QEMU listens on it, unless the serial port's is there already.
     pub qmp: Option<&'a Path>,
-    /// A disk at a USB port, which the guest writes to.
-    pub stick: Option<&'a Path>,
     /// A port of the host, on loopback, that leads to tapicom's port of the guest.
     pub forward: Option<u16>,
+    /// File in which all writes and flushes of the disk are logged, so that its states at every moment can be made.
+    pub writes: Option<&'a Path>,
+    /// More of QEMU's arguments: what is attached beside.
+    pub more: &'a [String],
 }
 
 /// The port that clients of the box connect to.
@@ -72,17 +74,20 @@ impl Run<'_> {
             command.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
         }
         let disk = escaped(&self.dir.join(DISK));
-        command.args(["-drive", &format!("if=none,id=disk,format=raw,file={disk}")]);
+        let file = match self.writes {
+            None => format!("format=raw,file={disk}"),
+            Some(log) => format!(
+                "driver=blklogwrites,file.driver=raw,file.file.driver=file,file.file.filename={disk},\
+                 log.driver=raw,log.file.driver=file,log.file.filename={}",
+                escaped(log)
+            ),
+        };
+        command.args(["-drive", &format!("if=none,id=disk,{file}")]);
         let forward =
             self.forward.map(|port| format!(",hostfwd=tcp:127.0.0.1:{port}-:{TAPICOM_PORT}"));
         command.args(["-netdev", &format!("user,id=net{}", forward.unwrap_or_default())]);
         for device in &qemu.devices {
             command.args(["-device", &device.replace("{disk}", "disk").replace("{net}", "net")]);
-        }
-        if let Some(stick) = self.stick {
-            let drive = format!("if=none,id=stick,format=raw,file={}", escaped(stick));
-            command.args(["-drive", &drive, "-device", "qemu-xhci"]);
-            command.args(["-device", "usb-storage,drive=stick,removable=on"]);
         }
         match &self.serial {
             Serial::Stdio => command.args(["-serial", "mon:stdio"]),
@@ -98,8 +103,16 @@ impl Run<'_> {
                 if matches!(self.serial, Serial::Listening(_)) { "off" } else { "on,wait=off" };
             command.args(["-qmp", &format!("unix:{},server={server}", escaped(path))]);
         }
+        command.args(self.more);
         Ok(command)
     }
+}
+
+/// More arguments: a disk image at a USB port, which the guest writes to.
+pub fn stick(path: &Path) -> Vec<String> {
+    let drive = format!("if=none,id=stick,format=raw,file={}", escaped(path));
+    let device = "usb-storage,drive=stick,removable=on";
+    ["-drive", &drive, "-device", "qemu-xhci", "-device", device].map(str::to_owned).into()
 }
 
 /// QEMU's options take a comma for the end unless there are two.

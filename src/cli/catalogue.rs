@@ -14,15 +14,11 @@ use super::secret::Opening;
 use super::table::{Facts, Table, bytes, print, print_json};
 use crate::catalogue::check::{Checked, check};
 use crate::catalogue::export::{export, records};
-use crate::catalogue::rebuild::{Rebuilt, lines_of_indexes, rebuild};
+use crate::catalogue::rebuild::Rebuilt;
 use crate::catalogue::record::{Job, JobState, Level, Record, Work};
-use crate::catalogue::run::RunWriter;
-use crate::library::Mount;
-use crate::library::contents::{Contents, StreamFound};
-use crate::parts::process::age::Identities;
 use crate::parts::process::age::unseal::unseal_found;
-use crate::parts::recover::recover;
 use crate::parts::whole_file::WholeFile;
+use crate::serve::rebuild;
 use crate::stream::{Blame, Fault};
 
 /// Check, export or rebuild what the authority remembers
@@ -173,7 +169,8 @@ pub(super) struct Rebuild {
     /// The new catalogue; must not be there
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
-    /// An export to take people, machines, pools, retention and numbers of jobs from
+    /// An export to take people, machines, pools, retention and numbers of jobs from, instead of the newest copy
+    /// of the records that lies on these cartridges
     #[arg(long, value_name = "FILE")]
     records: Option<PathBuf>,
     /// As JSON
@@ -190,7 +187,6 @@ impl Rebuild {
                 format!("{} is there; give the new catalogue another name", self.to.display());
             return Err(Fault::never(Blame::Operator, what));
         }
-        let records = self.records.as_deref().map_or(Ok(Vec::new()), exported)?;
         let identities = self.opening.identities()?;
         let mut mount = self.cartridges.mount()?;
         let mut contents = self.cartridges.gather(&mut mount)?;
@@ -200,7 +196,11 @@ impl Rebuild {
                 wrong.extend(unseal_found(stream, identities)?);
             }
         }
-        let rebuilt = self.make(&mut mount, records, &contents, identities.as_ref())?;
+        let records = match &self.records {
+            Some(path) => exported(path)?,
+            None => rebuild::records_on_tape(&mut mount, &contents, &mut wrong)?,
+        };
+        let rebuilt = rebuild::make(&self.to, &mut mount, records, &contents, identities.as_ref())?;
         match self.json {
             true => print_json(&serde_json::json!({"jobs": rebuilt.jobs}))?,
             false => print(|out| table(&rebuilt).write(out))?,
@@ -208,34 +208,6 @@ impl Rebuild {
         wrong.extend(rebuilt.trouble);
         wrong.iter().for_each(|line| eprintln!("catalogue rebuild: {line}"));
         Ok(Done::but_for(wrong.len() as u64))
-    }
-
-    /// The file has its name only once it is whole; of one that is not nothing stays.
-    fn make(
-        &self,
-        mount: &mut Mount,
-        records: Vec<Record>,
-        contents: &Contents,
-        identities: Option<&Identities>,
-    ) -> Result<Rebuilt, Fault> {
-        let partial = with_suffix(&self.to, ".partial");
-        let mut catalogue = crate::catalogue::Catalogue::create(&partial).map_err(|fault| {
-            fault.hint("another rebuild is making it, or was stopped and it can be removed")
-        })?;
-        let rebuilt = rebuild(&mut catalogue, records, contents, &mut |stream, run| {
-            lines_of(mount, stream, identities, run)
-        });
-        drop(catalogue);
-        for suffix in ["", ".last"] {
-            let (from, to) = (with_suffix(&partial, suffix), with_suffix(&self.to, suffix));
-            let done = match &rebuilt {
-                Ok(_) => std::fs::rename(from, to),
-                Err(_) => std::fs::remove_file(from),
-            };
-            done.map_err(|e| Fault::host(format!("cannot name {}", self.to.display()), &e))?;
-        }
-        crate::catalogue::sync_folder_of(&self.to)?;
-        rebuilt
     }
 }
 
@@ -249,44 +221,6 @@ fn exported(path: &Path) -> Result<Vec<Record>, Fault> {
     let name = path.display().to_string();
     let file = File::open(path).map_err(|e| Fault::host(format!("cannot read {name}"), &e))?;
     records(&mut BufReader::new(file), &name)
-}
-
-/// From the indexes of a stream; from its data where one is lost and nothing is sealed.
-fn lines_of(
-    mount: &mut Mount,
-    stream: &StreamFound,
-    identities: Option<&Identities>,
-    run: &mut RunWriter,
-) -> Result<Vec<String>, Fault> {
-    if !stream.needs_recovery() || stream.sealed_lines() > 0 {
-        lines_of_indexes(stream, run)?;
-        return Ok(Vec::new());
-    }
-    let mut lines = WholeLines { run, begun: Vec::new() };
-    let recovered = recover(mount, stream, identities, &mut lines)?;
-    Ok(recovered.lost.into_iter().collect())
-}
-
-/// Hands whole lines on.
-struct WholeLines<'a> {
-    run: &'a mut RunWriter,
-    begun: Vec<u8>,
-}
-
-impl Write for WholeLines<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.begun.extend_from_slice(bytes);
-        if let Some(end) = self.begun.iter().rposition(|&b| b == b'\n') {
-            let rest = self.begun.split_off(end + 1);
-            self.run.lines(&self.begun).map_err(std::io::Error::other)?;
-            self.begun = rest;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 fn table(rebuilt: &Rebuilt) -> Table {

@@ -22,6 +22,7 @@ mod library;
 mod list;
 mod meet;
 mod names;
+mod net;
 mod netplumber;
 mod pages;
 mod plumb;
@@ -79,6 +80,7 @@ enum Command {
     Init(init::InitArgs),
     #[command(subcommand)]
     Key(key::Key),
+    Net(net::NetArgs),
     Netplumber(netplumber::NetplumberArgs),
     #[command(subcommand)]
     Pages(pages::Pages),
@@ -147,6 +149,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Command::Glue(glue) => ("glue", glue.run()),
         Command::Init(init) => ("init", init.run()),
         Command::Key(key) => ("key", key.run()),
+        Command::Net(net) => ("net", net.run()),
         Command::Netplumber(netplumber) => ("netplumber", netplumber.run()),
         Command::Pages(pages) => ("pages", pages.run(Cli::command())),
         Command::Serve(serve) => ("serve", serve.run()),

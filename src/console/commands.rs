@@ -25,6 +25,9 @@ pub enum Mode {
     Both,
 }
 
+/// The word for records that are made anew.
+pub const REBUILD: &str = "rebuild";
+
 /// What stood at a row's parts in brackets.
 pub type Said<'a> = &'a [String];
 
@@ -405,6 +408,12 @@ pub const ROWS: &[Row] = &[
         Ok(Command::WishCancel { number: number(said, 0)? })
     }),
     tell("check", "read through what is recorded", |_| Ok(Command::CatalogueCheck)),
+    own(
+        Operational,
+        "rebuild",
+        "make the records anew of what lies on cartridges",
+        Own::Sure(REBUILD),
+    ),
     own(Operational, "password", "change the administrator's password", Own::Password),
     own(Operational, "configure", "change settings", Own::Configure),
     ask(Operational, "update from usb", "take a new version from a USB stick", |_| {

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::commands::{Mode, Own};
+use super::commands::{Mode, Own, REBUILD};
 use super::devices;
 use super::grammar::{Sieve, page, split, understand};
 use super::inbox::Happened;
@@ -276,11 +276,18 @@ impl Session {
 
     fn sure(&mut self, what: &str) -> Flow<()> {
         self.out.line("Jobs are ended at what is on tape, and go on later.")?;
+        if what == REBUILD {
+            self.out.line("All cartridges of the library are read, which takes its time.")?;
+        }
         let typed = self.read_line(&format!("{what}: type yes: "), false, false)?;
         if typed != Typed::Line("yes".into()) {
             return Ok(self.out.line("nothing is done")?);
         }
-        let ask = if what == "reboot" { Ask::Reboot } else { Ask::PowerOff };
+        let ask = match what {
+            "reboot" => Ask::Reboot,
+            REBUILD => Ask::Rebuild,
+            _ => Ask::PowerOff,
+        };
         match self.ask(&ask) {
             Ok(_) => Ok(self.out.line("it is done now")?),
             Err(fault) => self.complain(&fault),

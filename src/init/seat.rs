@@ -221,10 +221,11 @@ fn prepare(
         }
         "net" => {
             owned("/run/tapioca/net")?;
-            cage.sockets =
-                &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK, libc::AF_PACKET];
+            cage.sockets = cage::NETWORK;
             cage.write.extend(paths(&["/proc/sys/net"]));
             cage.calls = &[libc::SYS_clock_settime, libc::SYS_clock_adjtime, libc::SYS_adjtimex];
+            words.extend((!machine.net.dhcp).then(|| "--no-dhcp".into()));
+            words.extend(machine.net.ntp.iter().flat_map(|host| ["--ntp".into(), host.clone()]));
         }
         "scsi_door" => {
             let missing = || Fault::usage("a door needs a device");

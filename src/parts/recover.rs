@@ -37,19 +37,48 @@ pub fn recover(
     identities: Option<&Identities>,
     out: &mut dyn Write,
 ) -> Result<Recovered, Fault> {
+    let plain = stream.begin.layers.is_empty();
+    let mut keeper = Keeper::new(out, plain);
+    let lost = read_again(mount, stream, identities, &mut keeper)?;
+    keeper.write_places()?;
+    Ok(Recovered { entries: keeper.entries_written, lost })
+}
+
+/// Writes what `stream` carries to `out`; if not all of it, why not.
+///
+/// # Errors
+///
+/// The drive, the changer, or this host; damage of media is part of the answer.
+pub fn payload(
+    mount: &mut Mount,
+    stream: &StreamFound,
+    out: &mut dyn Write,
+) -> Result<Option<String>, Fault> {
+    read_again(mount, stream, None, &mut Payload { out })
+}
+
+/// Hears what is read, and from where.
+trait Listener: Outlet {
+    /// What comes next begins in this block.
+    fn at(&mut self, place: Place, block: u64, stride: u64);
+}
+
+fn read_again(
+    mount: &mut Mount,
+    stream: &StreamFound,
+    identities: Option<&Identities>,
+    listener: &mut dyn Listener,
+) -> Result<Option<String>, Fault> {
     let begin = Begin { partial: false, ..stream.begin.clone() };
     let strippers = match strippers(&begin.layers, identities) {
         Ok(strippers) => strippers,
-        Err(why) => return Ok(Recovered { entries: 0, lost: Some(why) }),
+        Err(why) => return Ok(Some(why)),
     };
-    let mut keeper = Keeper::new(out, strippers.is_empty());
     let mut feed = Feed { strippers, next: 0 };
-    let lost = match feed.put(Item::Begin(begin), &mut keeper) {
-        Ok(()) => feed.parts(mount, stream, &mut keeper)?,
-        Err(fault) => Some(fault.what),
-    };
-    keeper.write_places()?;
-    Ok(Recovered { entries: keeper.entries_written, lost })
+    match feed.put(Item::Begin(begin), listener) {
+        Ok(()) => feed.parts(mount, stream, listener),
+        Err(fault) => Ok(Some(fault.what)),
+    }
 }
 
 /// A component that takes a layer off.
@@ -68,7 +97,7 @@ fn strippers(layers: &[String], identities: Option<&Identities>) -> Result<Vec<S
     layers.iter().rev().map(stripper).collect()
 }
 
-/// The way from blocks to the keeper.
+/// The way from blocks to the listener.
 struct Feed {
     strippers: Vec<Stripper>,
     next: u64,
@@ -84,19 +113,19 @@ enum Stop {
 
 impl Feed {
     /// Takes the layers off, outermost first.
-    fn put(&mut self, item: Item, keeper: &mut Keeper<'_>) -> Result<(), Fault> {
-        put_through(&mut self.strippers, item, keeper)
+    fn put(&mut self, item: Item, listener: &mut dyn Listener) -> Result<(), Fault> {
+        put_through(&mut self.strippers, item, listener)
     }
 
     fn parts(
         &mut self,
         mount: &mut Mount,
         stream: &StreamFound,
-        keeper: &mut Keeper<'_>,
+        listener: &mut dyn Listener,
     ) -> Result<Option<String>, Fault> {
         for part in &stream.parts {
             let mut reader = open(mount, part)?;
-            let result = self.part(&mut reader, stream, part, keeper);
+            let result = self.part(&mut reader, stream, part, listener);
             reader.lend_back(mount);
             match result {
                 Ok(()) => {}
@@ -110,7 +139,7 @@ impl Feed {
             return Ok(Some(format!("the stream ends, unfinished, at byte {}", self.next)));
         }
         let end = Item::End(End { bytes: self.next, skipped: 0 });
-        Ok(self.put(end, keeper).err().map(|fault| fault.what))
+        Ok(self.put(end, listener).err().map(|fault| fault.what))
     }
 
     fn part(
@@ -118,7 +147,7 @@ impl Feed {
         reader: &mut VolumeReader,
         stream: &StreamFound,
         part: &PartFound,
-        keeper: &mut Keeper<'_>,
+        listener: &mut dyn Listener,
     ) -> Result<(), Stop> {
         let name = part.label.name();
         let lost = |next: u64, address: u64, why: &str| {
@@ -142,9 +171,9 @@ impl Feed {
                 continue;
             }
             let stride = (part.label.block_bytes - crate::volume::block::HEADER_BYTES) as u64;
-            keeper.at(part.place(), address, stride);
+            listener.at(part.place(), address, stride);
             let data = Item::Data { offset: self.next, block: Block::copy_of(fresh) };
-            let passed = self.put(data, keeper);
+            let passed = self.put(data, listener);
             self.next += fresh.len() as u64;
             passed.map_err(|fault| match fault.blame {
                 Blame::Host | Blame::Neighbour => Stop::Fault(fault),
@@ -220,11 +249,6 @@ impl<'a> Keeper<'a> {
             since: None,
             places: Vec::new(),
         }
-    }
-
-    fn at(&mut self, place: Place, block: u64, stride: u64) {
-        self.since.get_or_insert_with(|| (place.clone(), block));
-        self.now = Some((place, block, stride));
     }
 
     fn feed(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Fault> {
@@ -303,6 +327,13 @@ impl<'a> Keeper<'a> {
     }
 }
 
+impl Listener for Keeper<'_> {
+    fn at(&mut self, place: Place, block: u64, stride: u64) {
+        self.since.get_or_insert_with(|| (place.clone(), block));
+        self.now = Some((place, block, stride));
+    }
+}
+
 impl Outlet for Keeper<'_> {
     fn put(&mut self, item: Item) -> Result<(), Fault> {
         match item {
@@ -314,5 +345,21 @@ impl Outlet for Keeper<'_> {
             Item::End(_) => self.end(),
             Item::Mark(_) | Item::Abort(_) | Item::Turn(_) => Ok(()),
         }
+    }
+}
+
+/// Hands on what is carried.
+struct Payload<'a> {
+    out: &'a mut dyn Write,
+}
+
+impl Listener for Payload<'_> {
+    fn at(&mut self, _: Place, _: u64, _: u64) {}
+}
+
+impl Outlet for Payload<'_> {
+    fn put(&mut self, item: Item) -> Result<(), Fault> {
+        let Item::Data { block, .. } = item else { return Ok(()) };
+        self.out.write_all(block.data()).map_err(|e| Fault::host("cannot write what is read", &e))
     }
 }

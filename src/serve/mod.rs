@@ -22,6 +22,7 @@ pub mod outgo;
 pub mod own;
 pub mod plan;
 pub mod pull;
+pub mod rebuild;
 pub mod report;
 pub mod robot;
 pub mod run;

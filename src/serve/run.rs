@@ -13,13 +13,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::config::Config;
+use super::config::{self, Config};
 use super::devices::{Devices, Names};
 use super::doors::Doors;
 use super::metrics;
 use super::notify::Notifier;
 use super::notify::post::Patience;
 use super::pull::Pull;
+use super::rebuild::Asked;
 use super::session::Room;
 use super::shell::{Happen, Happening, Limits, Shell, send};
 use super::supervise::{Kept, Program};
@@ -217,31 +218,27 @@ fn devices(config: &Config, shape: Option<virt::Shape>) -> Result<Names, Fault> 
 pub fn run(config: Config, mut given: Given) -> Result<(), Fault> {
     let places = Places::of(&config.state);
     places.make(&config.state)?;
+    let mut doors = config.devices.doors.clone().map(|doors| Doors::new(doors, &config.state));
+    let devices = Arc::new(match &doors {
+        Some(doors) => Devices::behind_doors(named(doors), given.scribe),
+        None => Devices::open(devices(&config, given.shape.take())?, given.scribe),
+    });
+    let rebuilt = match Asked::of(config.rebuild.as_deref(), &config.state)? {
+        Some(asked) => asked.carry_out(&places.catalogue, &devices, doors.as_mut())?,
+        None => Vec::new(),
+    };
     let mut catalogue = open_catalogue(&places.catalogue)?;
     let mut records = load(&mut catalogue)?;
     if let Some(file) = &config.administrator_file {
         put_administrator(&mut catalogue, &mut records, file)?;
     }
     let (keeper, thread) = Keeper::start(catalogue)?;
-    let doors = config.devices.doors.clone().map(|doors| Doors::new(doors, &config.state));
-    let devices = Arc::new(match &doors {
-        Some(doors) => Devices::behind_doors(named(doors), given.scribe),
-        None => Devices::open(devices(&config, given.shape.take())?, given.scribe),
-    });
     let streams_max = usize::try_from(config.limits.streams_per_drive).unwrap_or(usize::MAX);
     let settings = Settings { streams_max, ..Settings::default() };
     let pulse = upkeep::Pulse::default();
     upkeep::begin(devices.clone(), keeper.reader().clone(), pulse.clone())?;
     let state = State::new(records, settings);
-    let limits = Limits {
-        room: Room { streams: streams_max, memory_bytes: WAITING_BYTES, turn_bytes: TURN_BYTES },
-        sync: SyncEvery {
-            bytes: config.limits.sync_memory_mib << 20,
-            time: Duration::from_secs(config.limits.sync_s),
-        },
-        records_copy_s: seconds(config.limits.records_copy_s),
-        verify_after_s: seconds(config.limits.verify_after_s),
-    };
+    let limits = limits(&config.limits, streams_max);
     let pull = Pull { home: places.identities.clone(), dead_after: Duration::from_secs(45) };
     let (happen, happenings) = unbounded_channel();
     let reader = keeper.reader().clone();
@@ -257,7 +254,8 @@ pub fn run(config: Config, mut given: Given) -> Result<(), Fault> {
         config.metrics.map(|at| metrics::Server::start(at, take, metrics::Limits::default()));
     let _metrics = metrics.transpose()?;
     let devices = (devices, doors);
-    let shell = Shell::new(state, keeper, devices, way, (limits, world), happen.clone())?;
+    let mut shell = Shell::new(state, keeper, devices, way, (limits, world), happen.clone())?;
+    shell.tell(&rebuilt);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Fault::host("cannot start the service", &e))?;
     let served = runtime.block_on(serve(
@@ -273,6 +271,18 @@ pub fn run(config: Config, mut given: Given) -> Result<(), Fault> {
         tracing::error!("the catalogue's thread died");
     }
     served
+}
+
+fn limits(limits: &config::Limits, streams_max: usize) -> Limits {
+    Limits {
+        room: Room { streams: streams_max, memory_bytes: WAITING_BYTES, turn_bytes: TURN_BYTES },
+        sync: SyncEvery {
+            bytes: limits.sync_memory_mib << 20,
+            time: Duration::from_secs(limits.sync_s),
+        },
+        records_copy_s: seconds(limits.records_copy_s),
+        verify_after_s: seconds(limits.verify_after_s),
+    }
 }
 
 fn seconds(count: u64) -> Seconds {

@@ -35,6 +35,8 @@ pub struct Around {
     pub sync_memory_mib: Option<u32>,
     /// Whether there is an administrator, whose file is beside.
     pub is_claimed: bool,
+    /// A word for each time the catalogue is to be made anew.
+    pub rebuild: Option<String>,
 }
 
 /// What the service reads.
@@ -60,6 +62,9 @@ impl Settings {
         file.insert("state".into(), text(around.state.display()));
         if around.is_claimed {
             file.insert("administrator_file".into(), text(beside.join(ADMINISTRATOR).display()));
+        }
+        if let Some(word) = &around.rebuild {
+            file.insert("rebuild".into(), text(word));
         }
         file.insert("listen".into(), serve.listen.map_or(text(LISTEN), text));
         if let Some(metrics) = serve.metrics {

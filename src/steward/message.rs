@@ -141,6 +141,8 @@ pub enum Ask {
     Update(update::Wish),
     /// Of the updater: something that whoever comes next has to know. [`Answer::Done`]
     Note(String),
+    /// The service makes its catalogue anew of what lies on cartridges. [`Answer::Done`]
+    Rebuild,
 }
 
 /// A link, as `net` sees it.

@@ -101,6 +101,8 @@ pub struct Steward {
     changed: Condvar,
     /// One password at a time.
     hashing: Mutex<()>,
+    /// The word with which the service last was to make its catalogue anew.
+    rebuild: Mutex<Option<String>>,
     init: Box<dyn Init>,
     places: Places,
     others: Others,
@@ -150,6 +152,7 @@ impl Steward {
             core: Mutex::new(core),
             changed: Condvar::new(),
             hashing: Mutex::new(()),
+            rebuild: Mutex::default(),
             init,
             places,
             others,
@@ -337,6 +340,12 @@ impl Steward {
             Ask::History => core().history().map(Answer::History),
             Ask::Boots => Ok(Answer::Boots(core().boots())),
             Ask::Reset { serial, what } => core().reset(&serial, what, self.now()).map(done),
+            Ask::Rebuild => {
+                let word: [u8; 8] = ticket::random()?;
+                *lock(&self.rebuild) = Some(format!("{:016x}", u64::from_be_bytes(word)));
+                self.follow(false);
+                Ok(Answer::Done)
+            }
             Ask::Reboot => {
                 core().stops("reboot", self.now())?;
                 self.init.reboot().map(done)
@@ -430,6 +439,7 @@ impl Steward {
             takes_attached: places.takes_attached,
             sync_memory_mib: places.sync_memory_mib,
             is_claimed,
+            rebuild: lock(&self.rebuild).clone(),
         }
     }
 

@@ -250,6 +250,7 @@ fn the_service_takes_what_is_rendered() {
         takes_attached: false,
         sync_memory_mib: Some(16),
         is_claimed: true,
+        rebuild: None,
     };
     let rendered = settings.render(&around);
     assert!(!rendered.text.contains("secret"), "{}", rendered.text);

@@ -1,10 +1,10 @@
 //! A virtual machine of one test: its image, its serial line, and its end.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use board::Board;
@@ -15,6 +15,10 @@ use image::keys::Keys;
 use image::run::{Run, Serial};
 use serde_json::{Value, json};
 
+pub use crate::typist::Typist;
+
+/// Longer than anything takes on a machine that does much else.
+pub const PATIENCE: Duration = Duration::from_secs(240);
 /// Fast, and good enough to keep the limits.
 const LEVEL: i32 = 9;
 
@@ -70,6 +74,44 @@ pub fn static_exe() -> Option<PathBuf> {
     is_static.then_some(exe)
 }
 
+/// A board; what a build for tests is larger by, its file may be, too.
+pub fn unoptimised(name: &str, dir: &Path) -> Board {
+    if !cfg!(debug_assertions) {
+        return Board::load(name).unwrap();
+    }
+    let path = dir.join("unoptimised.toml");
+    std::fs::write(&path, format!("inherits = \"{name}\"\n[limits]\nuki_mib_max = 32\n")).unwrap();
+    Board::load(path.to_str().unwrap()).unwrap()
+}
+
+/// Says why nothing is tested when there is no library of somebody else's.
+pub fn has_tgt() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    let has = is_root && Command::new("tgtadm").arg("--version").output().is_ok();
+    if !has {
+        eprintln!("SKIPPED, a library of somebody else's: it needs root and Debian's tgt");
+    }
+    has
+}
+
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// QEMU's arguments for units of an iSCSI target, as hardware.
+pub fn scsi_devices(url: &str, units: &[u32]) -> Vec<String> {
+    let mut words = vec!["-device".into(), "virtio-scsi-pci,id=bus".into()];
+    for unit in units {
+        words.extend([
+            "-drive".into(),
+            format!("if=none,id=lun{unit},format=raw,file={url}/{unit}"),
+        ]);
+        let device = format!("scsi-generic,drive=lun{unit},bus=bus.0,scsi-id=0,lun={unit}");
+        words.extend(["-device".into(), device]);
+    }
+    words
+}
+
 pub fn keys(dir: &Path) -> Keys {
     Keys::open(&dir.join("keys")).unwrap()
 }
@@ -98,26 +140,29 @@ pub fn image_as(version: &str, board: &Board, exe: &Path, keys: &Keys, dir: &Pat
 /// A machine that runs; it ends with the test.
 pub struct Machine {
     qemu: Child,
-    line: UnixStream,
+    /// Its serial line.
+    pub line: Arc<Typist>,
     control: Control,
-    heard: Receiver<Vec<u8>>,
-    said: String,
     start: Instant,
 }
 
-impl Machine {
-    /// Starts the image in `dir`; with keys, under firmware that starts only what they signed.
-    pub fn start(board: &Board, dir: &Path, keys: Option<&Keys>) -> Machine {
-        Machine::start_with(board, dir, keys, None)
-    }
+/// What it has beside its board, and how it is started.
+#[derive(Default)]
+pub struct Extra<'a> {
+    /// Firmware starts only what these signed.
+    pub keys: Option<&'a Keys>,
+    /// A port of the host that leads to the box's service.
+    pub forward: Option<u16>,
+    /// File in which the disk's writes are logged.
+    pub writes: Option<PathBuf>,
+    /// More of QEMU's arguments.
+    pub more: Vec<String>,
+}
 
-    /// The same, with a USB stick.
-    pub fn start_with(
-        board: &Board,
-        dir: &Path,
-        keys: Option<&Keys>,
-        stick: Option<&Path>,
-    ) -> Machine {
+impl Machine {
+    /// Starts the image in `dir`.
+    pub fn start(board: &Board, dir: &Path, extra: &Extra<'_>) -> Machine {
+        let keys = extra.keys;
         let (variables, socket) = (dir.join("variables"), dir.join("serial"));
         if !variables.exists() {
             std::fs::write(&variables, firmware::variables(keys).unwrap()).unwrap();
@@ -135,65 +180,40 @@ impl Machine {
             secure_boot: keys.is_some(),
             serial: Serial::Listening(socket),
             qmp: Some(&control),
-            stick,
-            forward: None,
+            forward: extra.forward,
+            writes: extra.writes.as_deref(),
+            more: &extra.more,
         };
         let mut command = run.command().unwrap();
         let qemu = command.stdin(Stdio::null()).spawn().unwrap();
         let start = Instant::now();
         let (line, _) = listener.accept().unwrap();
         let control = Control::on(controls.accept().unwrap().0);
-        let (tell, heard) = channel();
-        let mut ear = line.try_clone().unwrap();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = ear.read(&mut buffer) {
-                if tell.send(buffer[..count].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        Machine { qemu, line, control, heard, said: String::new(), start }
+        let line = Arc::new(Typist::new(Some(line.try_clone().unwrap()), line, false, PATIENCE));
+        Machine { qemu, line, control, start }
     }
 
     /// Waits until the line has said one of `texts`, and says which and how long after power-on.
-    pub fn wait_for(&mut self, texts: &[&str], seconds: u64) -> (usize, Duration) {
-        let found = self.heard_of(texts, seconds);
-        found.unwrap_or_else(|| {
-            panic!("none of {texts:?} within {seconds} s; the line said:\n{}", self.said)
-        })
+    pub fn wait_for(&mut self, texts: &[&str]) -> (usize, Duration) {
+        let said = self.line.until(&texts.join(" or "), |screen| {
+            let said = screen.said();
+            texts.iter().any(|text| said.contains(text))
+        });
+        drop(said);
+        let said = self.said();
+        let found = texts.iter().position(|text| said.contains(text));
+        (found.expect("it was said"), self.start.elapsed())
     }
 
     /// Types again and again, as people do, until the line says `text`; how long after power-on.
-    pub fn insist(&mut self, keys: &str, text: &str, seconds: u64) -> Duration {
-        for _ in 0..seconds / 2 {
-            self.types(keys);
-            if let Some((_, after)) = self.heard_of(&[text], 2) {
-                return after;
-            }
+    pub fn insist(&mut self, keys: &str, text: &str) -> Duration {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.said().contains(text) {
+            assert!(Instant::now() < deadline, "no {text:?}; the line said:\n{}", self.said());
+            self.line.send(keys.as_bytes());
+            std::thread::sleep(Duration::from_secs(2));
         }
-        panic!("no {text:?} within {seconds} s; the line said:\n{}", self.said)
-    }
-
-    fn heard_of(&mut self, texts: &[&str], seconds: u64) -> Option<(usize, Duration)> {
-        let deadline = Instant::now() + Duration::from_secs(seconds);
-        loop {
-            if let Some(found) = texts.iter().position(|text| self.said.contains(text)) {
-                return Some((found, self.start.elapsed()));
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.heard.recv_timeout(left) {
-                Ok(bytes) => {
-                    // The firmware fills with NULs.
-                    let bytes: Vec<u8> = bytes.into_iter().filter(|byte| *byte != 0).collect();
-                    self.said.push_str(&String::from_utf8_lossy(&bytes));
-                }
-                Err(RecvTimeoutError::Timeout) => return None,
-                Err(RecvTimeoutError::Disconnected) => {
-                    panic!("the machine ended without {texts:?}; the line said:\n{}", self.said)
-                }
-            }
-        }
+        self.start.elapsed()
     }
 
     /// Mebibytes of the machine's memory that are in use, as its kernel tells the balloon.
@@ -217,39 +237,18 @@ impl Machine {
         }
     }
 
-    /// Waits until the machine has come to its end, which a reset is; how long after power-on.
-    pub fn ends(&mut self, seconds: u64) -> Duration {
-        let deadline = Instant::now() + Duration::from_secs(seconds);
+    /// Waits until it is off.
+    pub fn ends(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
         while self.qemu.try_wait().unwrap().is_none() {
-            self.hear();
-            assert!(Instant::now() < deadline, "it goes on; the line said:\n{}", self.said);
-            std::thread::sleep(Duration::from_millis(100));
+            assert!(Instant::now() < deadline, "it stays on:\n{}", self.said());
+            std::thread::sleep(Duration::from_millis(200));
         }
-        self.hear();
-        self.start.elapsed()
-    }
-
-    /// Takes in what the line has said by now.
-    pub fn hear(&mut self) {
-        while let Ok(bytes) = self.heard.try_recv() {
-            let bytes: Vec<u8> = bytes.into_iter().filter(|byte| *byte != 0).collect();
-            self.said.push_str(&String::from_utf8_lossy(&bytes));
-        }
-    }
-
-    /// Forgets what the line said.
-    pub fn forget(&mut self) {
-        self.said.clear();
     }
 
     /// All the line said so far.
-    pub fn said(&self) -> &str {
-        &self.said
-    }
-
-    /// Types.
-    pub fn types(&mut self, text: &str) {
-        self.line.write_all(text.as_bytes()).unwrap();
+    pub fn said(&self) -> String {
+        self.line.said()
     }
 }
 

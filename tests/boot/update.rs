@@ -1,4 +1,4 @@
-//! Updates in a machine: a good one, and three that have to be left again.
+//! Updates in a machine: a good one from a client, and three from a USB stick that have to be left again.
 
 use std::path::{Path, PathBuf};
 
@@ -6,14 +6,16 @@ use board::Board;
 use image::build::BUNDLE;
 use image::disk;
 use image::keys::Keys;
+use image::run::stick;
 
-use crate::rig::{Machine, broken_init, image_as, is_possible, keys, static_exe};
+use super::client::Client;
+use super::rig::{self, Extra, Machine, broken_init, image_as, keys};
+use super::typist::PASSWORD;
+use super::{code, until};
 
-/// Longer than anything takes on a machine that does much else.
-const SECONDS_MAX: u64 = 300;
-const PASSWORD: &str = "a long enough one\r";
 /// Megabytes of a stick, as small as FAT32 can be.
 const STICK_MIB: u64 = 64;
+const PLAIN: &str = "cellar> ";
 
 /// What every version of this box has, in a file of always the same name: that is the board's.
 fn board(dir: &Path, inherits: &str, deadline_s: u32) -> Board {
@@ -37,70 +39,105 @@ struct Rig {
 }
 
 impl Rig {
-    /// A stick with the bundle of a version.
-    fn stick(&self, version: &str, board: &Board, exe: &Path) -> PathBuf {
+    fn bundle(&self, version: &str, board: &Board, exe: &Path) -> PathBuf {
         let out = self.dir.join(version);
         image_as(version, board, exe, &self.keys, &out);
-        let bundle = std::fs::read(out.join(BUNDLE)).unwrap();
-        let stick = self.dir.join(format!("{version}.stick"));
+        std::fs::remove_file(out.join("disk.img")).unwrap();
+        out.join(BUNDLE)
+    }
+
+    /// The same on a stick; QEMU's words for it.
+    fn stick(&self, version: &str, board: &Board, exe: &Path) -> Vec<String> {
+        let bundle = std::fs::read(self.bundle(version, board, exe)).unwrap();
+        let path = self.dir.join(format!("{version}.stick"));
         let content = disk::esp(STICK_MIB, &[("update.tapioca", &bundle)]).unwrap();
-        std::fs::write(&stick, content).unwrap();
-        std::fs::remove_dir_all(out).unwrap();
-        stick
+        std::fs::write(&path, content).unwrap();
+        stick(&path)
     }
 
-    fn start(&self, stick: Option<&Path>) -> Machine {
-        Machine::start_with(&self.board, &self.dir.join("box"), None, stick)
+    fn start(&self, more: &[String], forward: Option<u16>) -> Machine {
+        let extra = Extra { more: more.to_vec(), forward, ..Extra::default() };
+        Machine::start(&self.board, &self.dir.join("box"), &extra)
     }
 
-    /// Starts the box and logs in.
-    fn log_in(&self, stick: Option<&Path>) -> Machine {
-        let mut machine = self.start(stick);
-        machine.insist("\r", "Password:", SECONDS_MAX);
-        machine.types(PASSWORD);
-        machine.wait_for(&["> "], SECONDS_MAX);
+    /// Starts the box, logs in, and waits until it says this of updates.
+    fn comes_back(&self, more: &[String], words: &str) -> Machine {
+        let mut machine = self.start(more, None);
+        machine.insist("\r", "Password:");
+        let line = machine.line.clone();
+        line.say(PASSWORD, PLAIN);
+        let said = until(&mut || line.say("show update", PLAIN), words);
+        eprintln!("{said}");
         machine
     }
 }
 
-/// Asks again and again until the answer has these words.
-fn until(machine: &mut Machine, words: &str) {
-    for _ in 0..SECONDS_MAX / 5 {
-        machine.forget();
-        machine.types("show update\r");
-        std::thread::sleep(std::time::Duration::from_secs(5));
-        machine.hear();
-        if machine.said().contains("no update: ") {
-            break;
-        }
-        if machine.said().contains(words) {
-            return eprintln!("{}", machine.said());
-        }
-    }
-    for look in ["show log\r", "show status\r"] {
-        machine.types(look);
-        std::thread::sleep(std::time::Duration::from_secs(5));
-    }
-    machine.hear();
-    panic!("never {words:?}; the line said:\n{}", machine.said());
+/// Has the box take what is on its stick, and starts it anew.
+fn update(mut machine: Machine, version: &str) {
+    let line = machine.line.clone();
+    line.say("update from usb", PLAIN);
+    let wanted = format!("{version} is in its place");
+    let ask = &mut || {
+        let said = line.say("show update", PLAIN);
+        assert!(!said.contains("no update: "), "{said}");
+        said
+    };
+    until(ask, &wanted);
+    line.say("reboot", "type yes: ");
+    line.send(b"yes\r");
+    machine.ends();
 }
 
-/// Has the box take what is on its stick, and starts it anew.
-fn update(machine: &mut Machine, version: &str) {
-    machine.types("update from usb\r");
-    until(machine, &format!("{version} is in its place"));
-    machine.types("reboot\r");
-    machine.wait_for(&["type yes"], SECONDS_MAX);
-    machine.types("yes\r");
-    machine.ends(SECONDS_MAX);
+/// The loader starts what fails so often, and no more.
+fn fails_three_times(rig: &Rig, words: &str) {
+    for start in 1..=3 {
+        let mut machine = rig.start(&[], None);
+        machine.wait_for(&[words]);
+        machine.ends();
+        eprintln!("start {start}: {words}, and then the machine started anew");
+    }
+}
+
+/// Claims the box, has it updated by a client, and leaves it before its next start.
+fn update_from_a_client(rig: &Rig, bundle: &Path) {
+    let port = rig::free_port();
+    let mut machine = rig.start(&[], Some(port));
+    machine.insist("\r", "Name of the box");
+    let line = machine.line.clone();
+    for (typed, prompt) in
+        [("cellar", "New password: "), (PASSWORD, "Once more: "), (PASSWORD, PLAIN)]
+    {
+        line.say(typed, prompt);
+    }
+    until(&mut || line.say("show drives", PLAIN), "idle");
+    for (typed, prompt) in [
+        ("user ada may administer", PLAIN),
+        ("user ada password", "New password: "),
+        (PASSWORD, "Once more: "),
+        (PASSWORD, PLAIN),
+    ] {
+        line.say(typed, prompt);
+    }
+    let enrolment = line.say("machine web enrol", PLAIN);
+    let client = Client::new(&rig.dir, format!("127.0.0.1:{port}"));
+    client.enrol(code(&enrolment));
+    client.ok("login ada", Some(PASSWORD), &line);
+    let bytes = std::fs::read(bundle).unwrap();
+    let cut = rig.dir.join("cut");
+    std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let refused = client.tapicli(&format!("update apply {}", cut.display()), None);
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && words.contains("cut off"), "{words}");
+    client.ok(&format!("update apply --reboot {}", bundle.display()), None, &line);
+    machine.ends();
 }
 
 #[test]
 fn a_good_update_is_accepted_and_one_that_crashes_hangs_or_sees_no_library_is_left() {
-    if !is_possible() {
+    if !rig::is_possible() {
         return;
     }
-    let Some(exe) = static_exe() else { return };
+    let Some(exe) = rig::static_exe() else { return };
     let dir = tempfile::tempdir().unwrap();
     let rig = Rig {
         dir: dir.path().to_owned(),
@@ -109,51 +146,23 @@ fn a_good_update_is_accepted_and_one_that_crashes_hangs_or_sees_no_library_is_le
     };
     let blind = board(&dir.path().join("without"), "qemu-q35", 120);
     image_as("0.1.0", &rig.board, &exe, &rig.keys, &dir.path().join("box"));
-    let good = rig.stick("0.2.0", &rig.board, &exe);
+    let good = rig.bundle("0.2.0", &rig.board, &exe);
     let crashes = rig.stick("0.3.0", &rig.board, &broken_init(dir.path(), Some("crashes")));
     let hangs = rig.stick("0.4.0", &rig.board, &broken_init(dir.path(), Some("hangs")));
     let blind = rig.stick("0.5.0", &blind, &exe);
 
-    let mut machine = rig.start(Some(&good));
-    machine.insist("\r", "Name of the box", SECONDS_MAX);
-    machine.types("\r");
-    for question in ["New password:", "Once more:"] {
-        machine.wait_for(&[question], SECONDS_MAX);
-        machine.types(PASSWORD);
-    }
-    machine.wait_for(&["The box is yours."], SECONDS_MAX);
-    // The service has to come up: its records are what the new version is tested on.
-    until(&mut machine, "accepted");
-    update(&mut machine, "0.2.0");
+    update_from_a_client(&rig, &good);
+    update(rig.comes_back(&crashes, "0.2.0 is accepted"), "0.3.0");
+    fails_three_times(&rig, "init: crashes");
 
-    let mut machine = rig.log_in(Some(&crashes));
-    until(&mut machine, "0.2.0 is accepted");
-    update(&mut machine, "0.3.0");
-    for start in 1..=3 {
-        let mut machine = rig.start(None);
-        machine.wait_for(&["init: crashes"], SECONDS_MAX);
-        let after = machine.ends(SECONDS_MAX);
-        eprintln!("start {start} of 0.3.0 ended after {after:?}");
-    }
+    let left = "was left, and 0.2.0 runs: it was started 3 times";
+    update(rig.comes_back(&hangs, &format!("0.3.0 {left}")), "0.4.0");
+    fails_three_times(&rig, "init: waits");
+    update(rig.comes_back(&blind, &format!("0.4.0 {left}")), "0.5.0");
 
-    let mut machine = rig.log_in(Some(&hangs));
-    until(&mut machine, "0.3.0 was left, and 0.2.0 runs: it was started 3 times");
-    update(&mut machine, "0.4.0");
-    for start in 1..=3 {
-        let mut machine = rig.start(None);
-        machine.wait_for(&["init: waits"], SECONDS_MAX);
-        let after = machine.ends(SECONDS_MAX);
-        eprintln!("start {start} of 0.4.0 ended after {after:?}");
-    }
-
-    let mut machine = rig.log_in(Some(&blind));
-    until(&mut machine, "0.4.0 was left, and 0.2.0 runs: it was started 3 times");
-    update(&mut machine, "0.5.0");
     // It comes up, sees no library, and starts the box anew by itself.
-    let mut machine = rig.start(None);
-    machine.ends(2 * SECONDS_MAX);
+    let mut machine = rig.start(&[], None);
+    machine.ends();
     assert!(machine.said().contains("0.5.0 is left: it does not see"), "{}", machine.said());
-
-    let mut machine = rig.log_in(None);
-    until(&mut machine, "0.5.0 was left, and 0.2.0 runs: it does not see");
+    rig.comes_back(&[], "0.5.0 was left, and 0.2.0 runs: it does not see");
 }

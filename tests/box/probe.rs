@@ -58,6 +58,7 @@ const META: Attempt = ("read settings and identity", || open("/run/tapioca/meta"
 const STATE: Attempt = ("read the catalogue", || File::open("/data/tapioca/catalogue").map(drop));
 const LEASE: Attempt = ("write the network's state", || write("/run/tapioca/net/probe"));
 const LINE: Attempt = ("open its serial line", || open("/dev/ttyS0"));
+const DRIVE: Attempt = ("open a drive", || open("/dev/sg1"));
 const CLOCK: Attempt = ("set the clock", || {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
     Ok(rustix::time::clock_settime(rustix::time::ClockId::Realtime, now)?)
@@ -67,6 +68,7 @@ const DATAGRAM: Attempt = ("send datagrams", || UdpSocket::bind("127.0.0.1:0").m
 const RAW: Attempt = ("send raw frames", || {
     Ok(rustix::net::socket(AddressFamily::PACKET, SocketType::RAW, None).map(drop)?)
 });
+const PORT: Attempt = ("ask for an address", || UdpSocket::bind("0.0.0.0:68").map(drop));
 const LOCAL: Attempt = ("speak with the others", || UnixDatagram::unbound().map(drop));
 const ITSELF: Attempt = ("start itself again", || run("/init"));
 
@@ -74,11 +76,12 @@ const ITSELF: Attempt = ("start itself again", || run("/init"));
 const CHILDREN: &[(&str, &[Attempt])] = &[
     ("steward", &[META, LOCAL]),
     ("console", &[LINE, LOCAL]),
-    ("net", &[LEASE, CLOCK, DATAGRAM, RAW, LOCAL, LISTEN]),
+    ("net", &[LEASE, CLOCK, DATAGRAM, PORT, LOCAL, LISTEN]),
+    ("scsi_door", &[DRIVE, LOCAL]),
     ("serve", &[STATE, LISTEN, DATAGRAM, ITSELF, LOCAL]),
 ];
 const SOMEBODY: &[Attempt] =
-    &[META, STATE, LEASE, LINE, CLOCK, LISTEN, DATAGRAM, RAW, LOCAL, ITSELF];
+    &[META, STATE, LEASE, LINE, DRIVE, CLOCK, LISTEN, DATAGRAM, PORT, RAW, LOCAL, ITSELF];
 
 fn open(path: &str) -> io::Result<()> {
     OpenOptions::new().read(true).write(true).open(path).map(drop)

@@ -6,3 +6,5 @@ mod flood;
 mod people;
 mod programs;
 mod rig;
+#[path = "../common/typist.rs"]
+mod typist;

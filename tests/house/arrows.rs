@@ -57,12 +57,15 @@ const MODULES: &[(&str, &[&str])] = &[
         &["init", "stream", "catalogue", "tapicom", "settings", "steward", "table", "update"],
     ),
     ("updater", &["stream", "packet", "catalogue", "serve", "settings", "steward", "update"]),
+    // Asks the steward for settings, and does what follows.
+    ("net", &["stream", "settings", "steward"]),
     // Reads what is asked of a start where the steward keeps it, and tells it how the start was.
     ("init", &["cage", "stream", "steward"]),
     (
         "cli",
         &[
             "init",
+            "net",
             "console",
             "settings",
             "steward",

@@ -14,8 +14,10 @@ chmod 0600 /data/tapioca/catalogue /tmp/settings
 # What serve may execute is the executable of the box, which here is the probe.
 cp /bin/probe /probe
 mv /probe /init
+# sg0 is the robot, sg1 a drive.
+drive=$(tail -c +5 /sys/class/scsi_generic/sg1/device/vpd_pg80 | tr -d ' \0')
 wrong=0
-for child in steward "console ttyS0" net serve; do
+for child in steward "console ttyS0" net "scsi_door drive-$drive" serve; do
   probe $child || wrong=1
 done
 exit $wrong

@@ -120,7 +120,8 @@ impl World {
             name,
             retention_s: DAY_S * self.dice.within(1, 30) as i64,
             new_set,
-            takes_blank: self.dice.permille(800),
+            // Nobody here would give one to a pool by its name.
+            takes_blank: true,
             copy_to: self.dice.permille(300).then(|| "d".to_owned()),
         };
         self.orders(Order::PutPool(pool))

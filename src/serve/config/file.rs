@@ -32,6 +32,7 @@ pub(super) struct File {
     listen: Option<Text>,
     metrics: Option<Text>,
     administrator_file: Option<Text>,
+    rebuild: Option<Text>,
     time_zone: Option<Text>,
     limits: LimitsFile,
     mail: Option<Spanned<MailFile>>,
@@ -105,6 +106,7 @@ impl File {
             listen: at.address(self.listen)?.unwrap_or(default.listen),
             metrics: at.address(self.metrics)?,
             administrator_file: at.folder(self.administrator_file)?,
+            rebuild: at.word(self.rebuild)?,
             zone: zone.transpose()?.unwrap_or(default.zone),
             limits: at.limits(self.limits)?,
             mail: self.mail.map(|mail| at.mail(mail)).transpose()?,
@@ -113,6 +115,9 @@ impl File {
         })
     }
 }
+
+/// The longest word.
+const WORD_BYTES_MAX: usize = 64;
 
 /// Knows the text, so that it can say where something is wrong.
 struct Place<'a> {
@@ -126,6 +131,16 @@ impl Place<'_> {
 
     fn fault<T>(&self, at: &Spanned<T>, fault: Fault) -> Fault {
         Fault { what: self.wrong(at, &fault.what).what, ..fault }
+    }
+
+    fn word(&self, value: Option<Text>) -> Result<Option<String>, Fault> {
+        let is_fine = |word: &Text| (1..=WORD_BYTES_MAX).contains(&word.get_ref().len());
+        match value {
+            Some(word) if !is_fine(&word) => {
+                Err(self.wrong(&word, format!("a word has 1 to {WORD_BYTES_MAX} bytes")))
+            }
+            word => Ok(word.map(Spanned::into_inner)),
+        }
     }
 
     fn folder(&self, value: Option<Text>) -> Result<Option<PathBuf>, Fault> {

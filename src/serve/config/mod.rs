@@ -40,6 +40,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// The file with what is kept of the administrator's password, if that is set elsewhere.
     pub administrator_file: Option<PathBuf>,
+    /// A word that was not said before: the catalogue is made anew of what lies on cartridges.
+    pub rebuild: Option<String>,
     /// By whose clocks schedules go and reports tell the time.
     pub zone: TimeZone,
     /// How far it goes.
@@ -175,6 +177,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], crate::identity::machine::PORT)),
             metrics: None,
             administrator_file: None,
+            rebuild: None,
             zone: TimeZone::UTC,
             limits: Limits::default(),
             mail: None,

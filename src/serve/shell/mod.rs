@@ -231,6 +231,11 @@ impl Shell {
         self.event(Event::Started { drives })
     }
 
+    /// Tells people what happened before the start.
+    pub fn tell(&mut self, words: &[String]) {
+        words.iter().for_each(|line| self.events.notify(Grade::Alarm, line));
+    }
+
     /// Takes in what happened. False: the service is to end.
     ///
     /// # Errors
