@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use image::build::{Built, DISK, Input, build, machine};
 use image::fetch::Packages;
 use image::keys::Keys;
-use image::run::{Run, Serial};
+use image::run::{self, Run, Serial};
 use image::{Error, firmware, verify};
 
 #[derive(Parser)]
@@ -71,6 +71,9 @@ struct BuildArgs {
     /// Do not sign
     #[arg(long)]
     unsigned: bool,
+    /// Version of the image: one to four numbers, as 0.2.0 (default: this checkout's)
+    #[arg(long, value_name = "VERSION", default_value = env!("CARGO_PKG_VERSION"))]
+    as_version: String,
 }
 
 #[derive(Args)]
@@ -89,6 +92,9 @@ struct RunArgs {
     /// QEMU's control protocol as a Unix socket
     #[arg(long, value_name = "PATH")]
     qmp: Option<PathBuf>,
+    /// A disk image as a USB stick
+    #[arg(long, value_name = "PATH")]
+    stick: Option<PathBuf>,
     /// A port on loopback that leads to the port the box serves its clients on
     #[arg(long, value_name = "PORT")]
     forward: Option<u16>,
@@ -173,7 +179,7 @@ impl BuildArgs {
             exe: &exe,
             cargo_lock: &root().join("Cargo.lock"),
             keys: keys.as_ref(),
-            version: env!("CARGO_PKG_VERSION"),
+            version: &self.as_version,
             level: self.level,
         };
         let Built { dir, uki_bytes, initramfs_bytes, modules, kernel } = build(&input, &out)?;
@@ -220,6 +226,7 @@ impl RunArgs {
         if !variables.exists() {
             put(&variables, &firmware::variables(keys.as_ref())?)?;
         }
+        let more = self.stick.as_deref().map(run::stick).unwrap_or_default();
         let run = Run {
             board: &board,
             dir: &dir,
@@ -229,7 +236,7 @@ impl RunArgs {
             qmp: self.qmp.as_deref(),
             forward: self.forward,
             writes: None,
-            more: &[],
+            more: &more,
         };
         let status = run.command()?.status();
         let failed = |error: std::io::Error| Error::Program {

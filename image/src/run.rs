@@ -108,6 +108,13 @@ impl Run<'_> {
     }
 }
 
+/// More arguments: a disk image at a USB port, which the guest writes to.
+pub fn stick(path: &Path) -> Vec<String> {
+    let drive = format!("if=none,id=stick,format=raw,file={}", escaped(path));
+    let device = "usb-storage,drive=stick,removable=on";
+    ["-drive", &drive, "-device", "qemu-xhci", "-device", device].map(str::to_owned).into()
+}
+
 /// QEMU's options take a comma for the end unless there are two.
 fn escaped(path: &Path) -> String {
     path.display().to_string().replace(',', ",,")

@@ -297,6 +297,9 @@ pub const ROWS: &[Row] = &[
     ask(Both, "show history", "settings that were in force", |_| Ok(Ask::History)),
     ask(Operational, "show boot", "how the box started, and why", |_| Ok(Ask::Boots)),
     ask(Operational, "show version", "what runs, and what could", |_| Ok(Ask::Update(Wish::Show))),
+    ask(Operational, "show update", "the same, and what became of updates", |_| {
+        Ok(Ask::Update(Wish::Show))
+    }),
     own(Operational, "watch", "a screen that stays up to date; any key ends it", Own::Watch),
     tell("job <job> cancel", "end it; what is recorded stays", |said| {
         Ok(Command::JobCancel { job: job(said)? })
@@ -416,7 +419,7 @@ pub const ROWS: &[Row] = &[
     ask(Operational, "update from usb", "take a new version from a USB stick", |_| {
         Ok(Ask::Update(Wish::Stick))
     }),
-    ask(Operational, "update back", "start the version before next", |_| {
+    ask(Operational, "update rollback", "start the version before next", |_| {
         Ok(Ask::Update(Wish::Rollback))
     }),
     own(Operational, "reboot", "start the box anew", Own::Sure("reboot")),

@@ -8,7 +8,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use crate::steward::message::{Answer, LinkState, State};
 use crate::stream::{Blame, Fault};
 use crate::table::{Facts, Shown, Table};
-use crate::update;
 
 /// The kernel's lines that are shown.
 const KERNEL_LINES: usize = 200;
@@ -89,28 +88,6 @@ pub(super) fn network(state: &State) -> Result<Shown, Fault> {
     Shown::of(|out| table.write(out))
 }
 
-/// What runs, what could, and what happened.
-fn version(state: &update::State) -> String {
-    let mut facts = Facts::default();
-    facts.add("version", &state.version);
-    facts.add("board", &state.board);
-    match &state.waits_for {
-        None => facts.add("accepted", "yes"),
-        Some(why) => facts.add("accepted", format!("not yet, for {} s more: {why}", state.left_s)),
-    }
-    for image in &state.images {
-        let mib = image.bytes >> 20;
-        facts.add("has", format!("{}, which {} ({mib} MiB)", image.version, image.standing));
-    }
-    if !state.doing.is_empty() {
-        facts.add("now", &state.doing);
-    }
-    for told in &state.told {
-        facts.add("told", format!("{} {}", time(told.at_s), told.words));
-    }
-    text(&facts)
-}
-
 /// An answer of the steward as JSON.
 pub(super) fn json(answer: &Answer) -> Result<Shown, Fault> {
     let value = serde_json::to_value(answer)
@@ -152,7 +129,11 @@ pub(super) fn answer(answer: Answer) -> Shown {
             }
             shown(&table)
         }
-        Answer::Update(state) => Shown { data: version(&state), words: Vec::new() },
+        Answer::Update(state) => {
+            let mut facts = Facts::default();
+            state.facts().into_iter().for_each(|(word, said)| facts.add(word, said));
+            Shown { data: text(&facts), words: Vec::new() }
+        }
         Answer::Boots(all) => {
             let mut table = Table::new(&["START", "WHEN", "VERSION", "WHY", "WITHOUT"], &[0]);
             for boot in all {

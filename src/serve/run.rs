@@ -235,7 +235,8 @@ pub fn run(config: Config, mut given: Given) -> Result<(), Fault> {
     let (keeper, thread) = Keeper::start(catalogue)?;
     let streams_max = usize::try_from(config.limits.streams_per_drive).unwrap_or(usize::MAX);
     let settings = Settings { streams_max, ..Settings::default() };
-    upkeep::begin(devices.clone(), keeper.reader().clone())?;
+    let pulse = upkeep::Pulse::default();
+    upkeep::begin(devices.clone(), keeper.reader().clone(), pulse.clone())?;
     let state = State::new(records, settings);
     let limits = limits(&config.limits, streams_max);
     let pull = Pull { home: places.identities.clone(), dead_after: Duration::from_secs(45) };
@@ -261,7 +262,7 @@ pub fn run(config: Config, mut given: Given) -> Result<(), Fault> {
         shell,
         &config,
         &places,
-        given,
+        (given, pulse),
         (Arc::new(talk), happen),
         happenings,
     ));
@@ -292,7 +293,7 @@ async fn serve(
     mut shell: Shell,
     config: &Config,
     places: &Places,
-    given: Given,
+    (given, pulse): (Given, upkeep::Pulse),
     (talk, happen): (Arc<Talk>, Happen),
     mut happenings: UnboundedReceiver<Happening>,
 ) -> Result<(), Fault> {
@@ -306,6 +307,7 @@ async fn serve(
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ticked = Instant::now();
     (given.ready)();
+    pulse.begun();
     loop {
         tokio::select! {
             happening = happenings.recv() => match happening {
@@ -319,6 +321,7 @@ async fn serve(
             _ = looks.tick() => {
                 if let Some(status) = netplumber.look() {
                     tracing::error!(%status, "the netplumber ended");
+                    pulse.begun();
                 }
                 if ticked.elapsed() >= TICK {
                     ticked = Instant::now();

@@ -1,12 +1,12 @@
 //! What the updater of a box wants to know of its service.
 //!
-//! Owns a thread that says every few seconds which devices answer, and gives the records when a new version is to be
-//! tested on them. Without an updater it is silent.
+//! Owns a thread that says every few seconds which devices answer, as long as clients can come, and gives the records
+//! when a new version is to be tested on them. Without an updater it is silent.
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::devices::Devices;
 use crate::catalogue::{Reader, export};
@@ -16,16 +16,37 @@ use crate::update::{Answer, Ask, PIECE_BYTES_MAX, SOCKET, Seen, Updater};
 /// Time between two reports.
 const EVERY: Duration = Duration::from_secs(5);
 
+/// What listens for clients is well when it did not end for so long.
+const STEADY: Duration = Duration::from_secs(10);
+
+/// Whether clients can come.
+#[derive(Debug, Clone, Default)]
+pub struct Pulse {
+    since: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Pulse {
+    /// What listens for them has begun, or begun anew.
+    pub fn begun(&self) {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn is_steady(&self) -> bool {
+        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| since.elapsed() >= STEADY)
+    }
+}
+
 /// Reports for as long as the process lives.
 ///
 /// # Errors
 ///
 /// No thread.
-pub fn begin(devices: Arc<Devices>, reader: Reader) -> Result<(), Fault> {
+pub fn begin(devices: Arc<Devices>, reader: Reader, pulse: Pulse) -> Result<(), Fault> {
     let report = move || {
         loop {
             std::thread::sleep(EVERY);
-            if !Path::new(SOCKET).exists() {
+            if !pulse.is_steady() || !Path::new(SOCKET).exists() {
                 continue;
             }
             if let Err(fault) = report(&devices, &reader) {

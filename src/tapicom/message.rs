@@ -451,4 +451,6 @@ pub enum Command {
         /// Which part of them.
         page: Page,
     },
+    /// What the appliance runs, and what it is to run next. [`Reply::Update`]
+    Update(UpdateWanted),
 }

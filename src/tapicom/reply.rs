@@ -451,6 +451,8 @@ pub enum Reply {
     Conditions(Vec<Condition>),
     /// What machines may give.
     Quotas(Paged<Quota>),
+    /// How updates stand.
+    Update(crate::update::State),
 }
 
 /// How far a job is.

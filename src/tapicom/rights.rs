@@ -140,7 +140,7 @@ pub fn need(command: &Command) -> Need<'_> {
         // To stop what destroys takes less than to begin it.
         Command::WishCancel { .. } => Need::Any(STOP_ERASING),
         Command::Events(_) | Command::Health | Command::Metrics => Need::Any(LOOK),
-        Command::Audit { .. } => Need::Any(ADMINISTER),
+        Command::Audit { .. } | Command::Update(_) => Need::Any(ADMINISTER),
         Command::CatalogueExport | Command::Notifications | Command::NotificationsPut { .. } => {
             Need::Any(ADMINISTER)
         }

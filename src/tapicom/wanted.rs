@@ -19,6 +19,28 @@ pub struct Page {
     pub most: u32,
 }
 
+/// What is wanted of what the appliance runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UpdateWanted {
+    /// How updates stand.
+    Show,
+    /// A piece of an update; the first begins at 0 and forgets what came before.
+    Piece {
+        /// Where it begins.
+        offset: u64,
+        /// The piece.
+        bytes: Bytes,
+    },
+    /// The update is whole: it is read, tested and put in its place.
+    Take,
+    /// The same with the update on a USB stick.
+    Stick,
+    /// The version before is what is started next.
+    Rollback,
+    /// The machine starts anew.
+    Reboot,
+}
+
 /// How much of a tree is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LevelWanted {

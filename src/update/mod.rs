@@ -5,6 +5,7 @@
 
 mod client;
 mod message;
+mod words;
 
 pub use client::Updater;
 pub use message::{Answer, Ask, Image, PIECE_BYTES_MAX, SOCKET, Seen, State, TOLD_MAX, Told, Wish};

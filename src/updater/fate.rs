@@ -47,6 +47,7 @@ pub fn fallen(
             format!("it was started {done} times; the last thing it knew: {words}")
         }
         (Some(words), _) => words.clone(),
+        (None, Some((0, 0))) => "it gave itself up and could not keep why".into(),
         (None, Some((0, done))) => format!("it was started {done} times and never came up"),
         (None, Some((TRIES, _))) => "the loader did not start it".into(),
         (None, Some((left, done))) => {
@@ -111,6 +112,7 @@ mod tests {
                 .unwrap()
         };
         assert_eq!(fell("2+0-3", &[]), "it was started 3 times and never came up");
+        assert_eq!(fell("2+0", &[]), "it gave itself up and could not keep why");
         assert_eq!(fell("2+0", &["it does not see drive B"]), "it does not see drive B");
         assert_eq!(fell("2+3", &[]), "the loader did not start it");
         assert_eq!(fell("3", &[]), "it was not yet in place when the power went");

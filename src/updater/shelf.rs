@@ -65,7 +65,7 @@ impl Journal {
 }
 
 /// The folder.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Shelf {
     folder: PathBuf,
 }
@@ -143,9 +143,22 @@ impl Shelf {
         name: &str,
         write: &mut dyn FnMut(&mut dyn Write) -> Result<(), Fault>,
     ) -> Result<Uki, Fault> {
-        let failed = self.failed("write", name);
         let draft = self.path(&format!("{name}.part"));
-        let how = File::options().read(true).write(true).create(true).truncate(true).open(&draft);
+        let put = self.put_by(name, &draft, write);
+        if put.is_err() {
+            remove(&draft).map_err(self.failed("remove", &format!("{name}.part")))?;
+        }
+        put
+    }
+
+    fn put_by(
+        &self,
+        name: &str,
+        draft: &Path,
+        write: &mut dyn FnMut(&mut dyn Write) -> Result<(), Fault>,
+    ) -> Result<Uki, Fault> {
+        let failed = self.failed("write", name);
+        let how = File::options().read(true).write(true).create(true).truncate(true).open(draft);
         let mut file = how.map_err(&failed)?;
         let mut both = Both { file: &mut file, judge: Judge::default() };
         write(&mut both)?;
@@ -153,14 +166,34 @@ impl Shelf {
         file.sync_all().map_err(&failed)?;
         // From the medium, not from memory.
         fadvise(&file, 0, None, Advice::DontNeed).map_err(|e| failed(e.into()))?;
-        let mut again = File::open(&draft).map_err(&failed)?;
+        let mut again = File::open(draft).map_err(&failed)?;
         if describe(&mut again).map_err(&failed)? != written {
             let what = format!("{} reads as something else than was written", draft.display());
             return Err(Fault::later(Blame::Medium, what));
         }
-        fs::rename(&draft, self.path(name)).map_err(&failed)?;
+        fs::rename(draft, self.path(name)).map_err(&failed)?;
         File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(&failed)?;
         Ok(written)
+    }
+
+    /// Gives a file that is durable another name.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it cannot be.
+    pub fn rename(&self, from: &str, to: &str) -> Result<(), Fault> {
+        let renamed = fs::rename(self.path(from), self.path(to))
+            .and_then(|()| File::open(&self.folder)?.sync_all());
+        renamed.map_err(self.failed("rename", from))
+    }
+
+    /// Takes a file out, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be.
+    pub fn discard(&self, name: &str) -> Result<(), Fault> {
+        remove(&self.path(name)).map_err(self.failed("remove", name))
     }
 
     /// Versions whose manifest is here, ordered. Whether the bootable file is right is not looked at.
@@ -213,7 +246,7 @@ impl Shelf {
     /// Takes a version out: first what says that it is here.
     pub fn remove(&self, version: &Version) -> Result<(), Fault> {
         for name in [format!("{version}.json"), format!("{version}.efi")] {
-            remove(&self.path(&name)).map_err(self.failed("remove", &name))?;
+            self.discard(&name)?;
         }
         Ok(())
     }

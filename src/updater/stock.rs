@@ -16,6 +16,27 @@ use crate::stream::{Blame, Fault};
 const FIXED: [(&str, &str); 2] =
     [("EFI/BOOT/BOOTX64.EFI", "loader.efi"), ("loader/loader.conf", "loader.conf")];
 
+/// The bootable file of a bundle that was received and is not in its place yet.
+pub const RECEIVED: &str = "received.efi";
+
+/// What was damaged.
+#[derive(Debug, Default)]
+pub struct Mended {
+    /// What was made anew, in words.
+    pub done: Vec<String>,
+    /// What could not be.
+    pub lost: Vec<Fault>,
+}
+
+impl Mended {
+    fn add(&mut self, one: Result<Option<String>, Fault>) {
+        match one {
+            Ok(done) => self.done.extend(done),
+            Err(fault) => self.lost.push(fault),
+        }
+    }
+}
+
 /// Opens the boot partition.
 pub type Open<M> = Box<dyn Fn() -> std::io::Result<M> + Send>;
 
@@ -76,39 +97,77 @@ impl<M: Medium> Stock<M> {
         Ok(entries(&self.esp()?))
     }
 
-    /// Looks at all that has to be there, and makes anew what is damaged. What was done, in words.
+    /// Looks at all that has to be there, and makes anew what is damaged; `boot` is this start of the kernel.
     ///
     /// # Errors
     ///
-    /// Something is damaged of which there is nothing else, or a side cannot be read or written.
-    pub fn mend(&self, journal: &mut Journal) -> Result<Vec<String>, Fault> {
-        let mut done = Vec::new();
+    /// The boot partition cannot be read, or is no file system any more and cannot be made anew.
+    pub fn mend(&self, journal: &mut Journal, boot: &str) -> Result<Mended, Fault> {
+        let mut mended = Mended::default();
         let medium =
             (self.open)().map_err(|e| Fault::host("cannot open the boot partition", &e))?;
         let mut esp = match Esp::open(medium) {
             Ok(esp) => esp,
             Err(error @ esp::Error::Damaged(_)) => {
                 let esp = self.make_anew(journal)?;
-                done.push(format!("{error}; it was made anew"));
+                mended.done.push(format!("{error}; it was made anew"));
                 esp
             }
             Err(error) => return Err(fault(error)),
         };
         for (path, name) in FIXED {
-            done.extend(self.mend_fixed(&mut esp, journal, path, name)?);
+            mended.add(self.mend_fixed(&mut esp, journal, path, name));
         }
         if self.shelf.manifest(self.running()).is_none() {
-            self.adopt(&esp)?;
+            mended.add(self.adopt(&esp).map(|()| None));
         }
         for entry in entries(&esp) {
-            done.extend(self.mend_entry(&mut esp, &entry)?);
+            mended.add(self.mend_entry(&mut esp, &entry));
         }
-        let runs = |entry: &Entry| entry.version == *self.running();
-        if !entries(&esp).iter().any(runs) {
-            self.put(&mut esp, &Entry::good(self.running()))?;
-            done.push(format!("{} was missing on the boot partition", self.running()));
+        match self.shelf.manifests() {
+            Ok(all) => {
+                for manifest in all {
+                    let version = &manifest.release.version;
+                    mended.add(self.mend_missing(&mut esp, journal, boot, version));
+                }
+            }
+            Err(fault) => mended.lost.push(fault),
         }
-        Ok(done)
+        Ok(mended)
+    }
+
+    /// What the loader should have of a version; none: nothing.
+    fn wanted(&self, journal: &Journal, boot: &str, version: &Version) -> Option<Entry> {
+        let trial = journal.trial.as_ref().filter(|trial| trial.version == *version);
+        match (version == self.running(), trial) {
+            // It is not accepted only because its file was lost.
+            (true, Some(_)) => Some(Entry::counted(version, 1)),
+            (true, None) => Some(Entry::good(version)),
+            (false, Some(trial)) => (trial.boot == boot).then(|| Entry::counted(version, TRIES)),
+            (false, None) if version > self.running() => Some(Entry::counted(version, 0)),
+            (false, None) => Some(Entry::good(version)),
+        }
+    }
+
+    fn mend_missing(
+        &self,
+        esp: &mut Esp<M>,
+        journal: &Journal,
+        boot: &str,
+        version: &Version,
+    ) -> Result<Option<String>, Fault> {
+        if entries(esp).iter().any(|entry| entry.version == *version) {
+            return Ok(None);
+        }
+        let Some(entry) = self.wanted(journal, boot, version) else { return Ok(None) };
+        match self.put(esp, &entry) {
+            Ok(()) => Ok(Some(format!("{version} was missing on the boot partition"))),
+            Err(fault) if version == self.running() => Err(fault),
+            Err(_) => {
+                self.shelf.remove(version)?;
+                Ok(Some(format!("{version} was missing, and its copy is damaged: it is gone")))
+            }
+        }
     }
 
     fn mend_fixed(
@@ -171,9 +230,8 @@ impl<M: Medium> Stock<M> {
             // Nobody knows what it should be; the next change makes room of it.
             return Ok(None);
         };
-        let copy_bytes = std::fs::metadata(self.shelf.path(&name)).map_or(0, |meta| meta.len());
         if described(esp, &path)? == Some(manifest.uki.clone()) {
-            if copy_bytes == manifest.uki.bytes {
+            if self.shelf.right(&name, &manifest.uki).is_ok() {
                 return Ok(None);
             }
             self.keep(esp, &path, &name)?;
@@ -212,18 +270,12 @@ impl<M: Medium> Stock<M> {
         for (path, wanted, mut copy) in fixed {
             write(&mut esp, path, &wanted, &mut copy)?;
         }
-        let tried = journal.trial.as_ref().map(|trial| &trial.version);
-        let mut versions: Vec<Version> =
-            self.shelf.manifests()?.into_iter().map(|manifest| manifest.release.version).collect();
-        // What runs first: from then on there is something to start.
-        versions.sort_by_key(|version| version != self.running());
-        for version in versions {
-            let entry = match tried == Some(&version) {
-                true => Entry::counted(&version, TRIES),
-                false => Entry::good(&version),
-            };
-            self.put(&mut esp, &entry)?;
-        }
+        // From here on there is something to start; the others are missing, and come as what is missing does.
+        let entry = match journal.trial.as_ref().is_some_and(|t| t.version == *self.running()) {
+            true => Entry::counted(self.running(), 1),
+            false => Entry::good(self.running()),
+        };
+        self.put(&mut esp, &entry)?;
         Ok(esp)
     }
 
@@ -278,7 +330,7 @@ impl<M: Medium> Stock<M> {
         Ok(())
     }
 
-    /// Reads a bundle and keeps its bootable file, if it is one for this box.
+    /// Reads a bundle and keeps its bootable file as [`RECEIVED`], if it is one for this box.
     ///
     /// # Errors
     ///
@@ -286,31 +338,28 @@ impl<M: Medium> Stock<M> {
     pub fn receive(&self, from: impl Read, key: &[u8]) -> Result<Manifest, Fault> {
         let (manifest, body) = format::open(from, key).map_err(of_bundle)?;
         self.fits(&manifest.release)?;
-        let version = &manifest.release.version;
-        self.change(entry::forget(&self.entries()?, version))?;
-        self.shelf.remove(version)?;
         let mut body = Some(body);
-        self.shelf.put(&file_of(version), &mut |mut to| match body.take() {
+        self.shelf.put(RECEIVED, &mut |mut to| match body.take() {
             Some(body) => body.copy_to(&mut to).map_err(of_bundle),
             None => Err(Fault::never(Blame::Ours, "a bundle is read once")),
         })?;
         Ok(manifest)
     }
 
-    /// What was received is started next, if it passed its test; versions that are too many go.
+    /// What was received is started next; versions that are too many go, and another of the same number does.
     ///
     /// # Errors
     ///
     /// There is no room, or a side cannot be written.
     pub fn install(&self, manifest: &Manifest, before: Option<&Version>) -> Result<(), Fault> {
         let version = &manifest.release.version;
+        self.forget(version)?;
+        self.shelf.rename(RECEIVED, &file_of(version))?;
         self.shelf.put_manifest(manifest)?;
         let stay: Vec<&Version> =
             [Some(version), Some(self.running()), before].into_iter().flatten().collect();
-        let now = self.entries()?;
-        for old in entry::surplus(&now, &stay) {
-            self.change(entry::forget(&now, &old))?;
-            self.shelf.remove(&old)?;
+        for old in entry::surplus(&self.entries()?, &stay) {
+            self.forget(&old)?;
         }
         self.change(entry::start_next(&self.entries()?, &Entry::counted(version, TRIES)))
     }
@@ -323,6 +372,16 @@ impl<M: Medium> Stock<M> {
     pub fn forget(&self, version: &Version) -> Result<(), Fault> {
         self.change(entry::forget(&self.entries()?, version))?;
         self.shelf.remove(version)
+    }
+
+    /// A version that was to be tried goes, and what runs is started next.
+    ///
+    /// # Errors
+    ///
+    /// A side cannot be written.
+    pub fn withdraw(&self, version: &Version) -> Result<(), Fault> {
+        self.change(entry::accept(&self.entries()?, self.running()))?;
+        self.forget(version)
     }
 
     /// The version to go back to, which is started next.

@@ -14,6 +14,7 @@ mod tree;
 #[path = "../common/typist.rs"]
 #[allow(dead_code, reason = "shared with the tests of the console")]
 mod typist;
+mod update;
 mod writes;
 
 use std::path::Path;

@@ -41,11 +41,17 @@ pub fn is_possible() -> bool {
 
 /// Builds the test's own first process.
 pub fn small_init(dir: &Path) -> PathBuf {
-    let exe = dir.join("small-init");
+    broken_init(dir, None)
+}
+
+/// The same, and how it fails.
+pub fn broken_init(dir: &Path, how: Option<&str>) -> PathBuf {
+    let exe = dir.join(format!("small-init-{}", how.unwrap_or("waits")));
     let source = root().join("tests/boot/init.rs");
     let built = Command::new("rustc")
         .args(["--edition=2024", "-O", "-C", "target-feature=+crt-static", "-o"])
         .args([&exe, &source])
+        .envs(how.map(|how| ("BROKEN", how)))
         .status()
         .unwrap();
     assert!(built.success());
@@ -112,6 +118,11 @@ pub fn keys(dir: &Path) -> Keys {
 
 /// Makes the image of a board in `dir`.
 pub fn image(board: &Board, exe: &Path, keys: &Keys, dir: &Path) -> Built {
+    image_as("0.1.0", board, exe, keys, dir)
+}
+
+/// The same, of another version.
+pub fn image_as(version: &str, board: &Board, exe: &Path, keys: &Keys, dir: &Path) -> Built {
     let kernel = &board.machine.as_ref().unwrap().kernel.package;
     let packages = Packages::fetch(kernel, &root().join("target/image/cache")).unwrap();
     let input = Input {
@@ -120,7 +131,7 @@ pub fn image(board: &Board, exe: &Path, keys: &Keys, dir: &Path) -> Built {
         exe,
         cargo_lock: &root().join("Cargo.lock"),
         keys: Some(keys),
-        version: "0.1.0",
+        version,
         level: LEVEL,
     };
     build(&input, dir).unwrap()

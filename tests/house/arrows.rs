@@ -31,7 +31,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("catalogue", &["stream", "list", "only", "volume", "library"]),
     // Decides, and does nothing: no clock, no files, no devices.
     ("authority", &["catalogue", "stream"]),
-    ("tapicom", &["stream", "wire", "identity", "plumb", "catalogue"]),
+    ("tapicom", &["stream", "wire", "identity", "plumb", "catalogue", "update"]),
     (
         "serve",
         &[

@@ -10,6 +10,7 @@ use tapioca::catalogue::record::{
 use tapioca::stream::StreamId;
 use tapioca::tapicom::frame::{Body, Frame};
 use tapioca::tapicom::message::*;
+use tapioca::update::{Image, State, Told};
 use uuid::Uuid;
 
 pub const ID: [u8; 16] = [0xa1; 16];
@@ -231,6 +232,7 @@ fn later() -> Vec<Command> {
         Command::BackupResume { job },
         Command::Conditions { medium: Some(s("TAP001L9")) },
         Command::Quotas { page: page() },
+        Command::Update(UpdateWanted::Piece { offset: 48, bytes: "piece".into() }),
     ]
 }
 
@@ -395,7 +397,21 @@ fn of_later() -> Vec<Reply> {
         Reply::Outlook(Outlook { plan, stops, drives, seconds, rate, measured }),
         Reply::Conditions(vec![Condition { health, drive: Some(1), words, severity }]),
         Reply::Quotas(Paged { items: vec![quota], next: None }),
+        Reply::Update(update()),
     ]
+}
+
+fn update() -> State {
+    State {
+        version: s("0.2.0"),
+        board: s("standalone"),
+        security_floor: 1,
+        waits_for: Some(s("it does not see drive A")),
+        left_s: 90,
+        images: vec![Image { version: s("0.2.0"), standing: s("runs"), bytes: 1 << 24 }],
+        doing: s("testing 0.3.0"),
+        told: vec![Told { at_s: 1_700_000_000, words: s("0.2.0 is in its place") }],
+    }
 }
 
 fn of_backups() -> Vec<Reply> {

@@ -100,6 +100,7 @@ const TABLE: &[(&str, &str)] = &[
     ("BackupResume", "O"),
     ("Conditions", "L"),
     ("Quotas", "L"),
+    ("Update", "A"),
 ];
 
 /// A job of `db`, asked for by somebody else; one of `web`, asked for by the caller; one of `web` that a

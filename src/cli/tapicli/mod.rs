@@ -10,6 +10,7 @@ mod more;
 mod pudding;
 mod restore;
 mod show;
+mod update;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -122,6 +123,9 @@ enum Action {
     Forecast,
     /// Read through what is recorded
     Check,
+    /// What the appliance runs, and what it is to run next
+    #[command(subcommand)]
+    Update(update::Update),
 }
 
 /// How the authority is reached, and what is shown.
@@ -168,6 +172,7 @@ impl TapicliArgs {
             Action::Health => here.show(Command::Health),
             Action::Forecast => here.show(Command::Forecast { days: 30 }),
             Action::Check => here.show(Command::CatalogueCheck),
+            Action::Update(update) => update.run(&here),
         }
     }
 }

@@ -38,6 +38,11 @@ pub(super) fn show(reply: Reply) -> Result<Shown, Fault> {
             }
             table(&shown)
         }
+        Reply::Update(state) => {
+            let mut shown = Facts::default();
+            state.facts().into_iter().for_each(|(word, said)| shown.add(word, said));
+            Shown::of(|out| shown.write(out))
+        }
         _ => Err(unexpected()),
     }
 }

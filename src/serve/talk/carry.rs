@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// The pool that backups go to when none is named.
 pub const USUAL_POOL: &str = "default";
 
-fn core(caller: &rights::Caller) -> Caller {
+pub(super) fn core(caller: &rights::Caller) -> Caller {
     let rights::Caller { user, machine, rights, .. } = caller.clone();
     Caller { user, machine, rights }
 }
@@ -88,6 +88,7 @@ impl Talk {
                 "the catalogue is exported on the appliance: tapioca catalogue export",
             ),
             Command::NotificationsPut { all } => self.put_receivers(caller, all),
+            Command::Update(wanted) => self.update(caller, wanted),
             // What the door answers itself, or never passes on.
             Command::Version
             | Command::Login { .. }

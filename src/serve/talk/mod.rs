@@ -7,6 +7,7 @@
 mod browse;
 mod carry;
 mod outlook;
+mod update;
 mod views;
 
 pub use carry::USUAL_POOL;

@@ -25,6 +25,7 @@ use tapioca::wire::message::{self, FromClient, FromServer, NamedPipe, Request, S
 use uuid::Uuid;
 
 mod service;
+mod update;
 
 /// Writes all of them.
 pub fn write(dir: &Path) {
@@ -41,6 +42,7 @@ pub fn write(dir: &Path) {
     network(dir);
     dhcp(dir);
     service::write(dir);
+    update::write(dir);
 }
 
 /// What DHCP servers answer, between events: how a lease is got, renewed, refused and lost.

@@ -24,10 +24,13 @@ mod streams;
 mod tape;
 mod tapicom;
 mod tls;
+mod update;
 mod wire;
 
 #[allow(unused_imports, reason = "only what writes the seeds needs it")]
 pub use sealed::IDENTITY as SEAL_IDENTITY;
+#[allow(unused_imports, reason = "only what writes the seeds needs it")]
+pub use update::key as update_key;
 
 /// One thing that takes foreign bytes.
 pub struct Target {
@@ -92,4 +95,8 @@ pub const ALL: &[Target] = &[
     target("virtual", devices::virtual_library, repair::nothing),
     target("drive", devices::drive, repair::nothing),
     target("changer", devices::changer, repair::nothing),
+    target("bundle", update::bundle, update::repair),
+    target("newc", update::newc, repair::nothing),
+    target("executable", update::executable, repair::nothing),
+    target("partition", update::partition, repair::nothing),
 ];
