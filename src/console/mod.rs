@@ -9,6 +9,7 @@ mod devices;
 pub mod editor;
 pub mod frame;
 pub mod grammar;
+mod idle;
 pub mod inbox;
 pub mod output;
 mod own;

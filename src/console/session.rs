@@ -25,8 +25,6 @@ use crate::stream::Fault;
 use crate::table::Shown;
 use crate::tapicom::message::{Command, Event, Reply, Why};
 
-/// How often a line that nobody uses looks how fast it is to be.
-const LOOK: Duration = Duration::from_secs(5);
 /// How long a session may be left alone.
 const IDLE: Duration = Duration::from_secs(900);
 /// Events that are remembered.
@@ -104,7 +102,7 @@ pub struct Session {
     /// When settings that wait to be confirmed go back.
     pub(super) trial: Option<Instant>,
     /// The speed that was set when it was looked for last.
-    speed: Option<Speed>,
+    pub(super) speed: Option<Speed>,
 }
 
 impl Session {
@@ -142,33 +140,6 @@ impl Session {
         self.editor.forget();
         self.events.clear();
         (self.mode, self.trial) = (Mode::Operational, None);
-    }
-
-    /// Waits for Enter; a BREAK tries another speed. Whether the line is still there.
-    fn wait_for_somebody(&mut self) -> bool {
-        loop {
-            if self.follow_speed().is_err() {
-                return false;
-            }
-            match self.inbox.next(Some(Instant::now() + LOOK)) {
-                Happened::Key(b'\r' | b'\n') => return true,
-                Happened::Key(0) if self.out.next_speed().is_err() => return false,
-                Happened::Gone => return false,
-                _ => {}
-            }
-        }
-    }
-
-    /// A line nobody uses gets the speed that is set for it, as soon as that is another than it was.
-    fn follow_speed(&mut self) -> Result<(), Gone> {
-        // Without the steward it stays as it is.
-        let Ok(state) = self.state() else { return Ok(()) };
-        self.steward = None;
-        let set = state.speeds.get(&self.given.line).copied().unwrap_or(self.given.speed);
-        match self.speed.replace(set) {
-            Some(before) if before == set => Ok(()),
-            _ => self.out.speed(set),
-        }
     }
 
     /// One visit: who it is, and what they want.

@@ -16,6 +16,7 @@ mod keeper;
 pub mod message;
 mod meta;
 mod mounts;
+mod sandbox;
 mod seat;
 mod start;
 mod stick;

@@ -222,7 +222,7 @@ mod tests {
                         false => vec![old.to_string(), new.to_string()],
                     };
                     // To try again what is tried already may begin with leaving it.
-                    let is_again = now.iter().any(|entry| *entry == wanted);
+                    let is_again = now.contains(&wanted);
                     assert!(passed == expected || is_again, "{state:?} {wanted:?}: {passed:?}");
                 }
             }

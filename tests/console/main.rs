@@ -7,4 +7,5 @@ mod people;
 mod programs;
 mod rig;
 #[path = "../common/typist.rs"]
+#[allow(dead_code, reason = "shared with the tests of the boot")]
 mod typist;

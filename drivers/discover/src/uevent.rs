@@ -40,9 +40,7 @@ impl Uevent<'_> {
         let mut lines = message.strip_suffix(b"\0")?.split(|byte| *byte == 0);
         let (action, path) = std::str::from_utf8(lines.next()?).ok()?.split_once('@')?;
         let (mut said_action, mut said_path, mut subsystem, mut node) = (None, None, None, None);
-        let mut count = 0;
-        for line in lines {
-            count += 1;
+        for (count, line) in (1..).zip(lines) {
             let at = line.iter().position(|byte| *byte == b'=').filter(|at| *at > 0);
             let (key, value) = line.split_at(at.filter(|_| count <= VARIABLES_MAX)?);
             let place = match key {

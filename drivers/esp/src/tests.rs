@@ -18,6 +18,7 @@ struct Sparse {
 }
 
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::large_enum_variant, reason = "there are few")]
 enum Step {
     Write(u64, Sector),
     Flush,
