@@ -95,7 +95,9 @@ fn without_a_disk_the_box_comes_up_keeps_what_it_can_and_stops_when_told() {
         assert!(has(&format!("init: {bad} FAILED ")), "{bad} in {lines:#?}");
     }
     // The steward has no partition here and keeps ending, which is said and changes nothing else.
-    machine.until("steward ended (exit status 111): degraded");
+    let lines = machine.until("steward ended (exit status 111): degraded");
+    // The network's process waits for it, as long as it takes.
+    assert!(!lines.iter().any(|line| line.contains("net ended")), "{lines:#?}");
     let first = machine.first();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(first as i32), nix::sys::signal::SIGTERM)
         .unwrap();
