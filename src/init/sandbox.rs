@@ -24,8 +24,9 @@ fn paths(list: &[&str]) -> Vec<PathBuf> {
     list.iter().map(PathBuf::from).collect()
 }
 
-/// What everybody may read.
-const READ: &[&str] = &["/board.toml", "/etc", "/proc", "/sys", "/dev/urandom", "/sbom.spdx.json"];
+/// What everybody may read. A static executable takes random bytes from `urandom`, once `random` says it is ready.
+const READ: &[&str] =
+    &["/board.toml", "/etc", "/proc", "/sys", "/dev/random", "/dev/urandom", "/sbom.spdx.json"];
 
 /// Gives a drive or changer to the process that holds it for others, and that a place for its socket: what is made
 /// there belongs to the group of serve, which has to find and reach it. Its node.

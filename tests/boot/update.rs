@@ -1,5 +1,6 @@
 //! Updates in a machine: a good one from a client, and three from a USB stick that have to be left again.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use board::Board;
@@ -11,10 +12,12 @@ use image::run::stick;
 use super::client::Client;
 use super::rig::{self, Extra, Machine, broken_init, image_as, keys};
 use super::typist::PASSWORD;
-use super::{code, until};
+use super::until;
 
 /// Megabytes of a stick, as small as FAT32 can be.
 const STICK_MIB: u64 = 64;
+/// What the box's disk is larger by than its image, bytes.
+const LARGER: u64 = 512 << 20;
 const PLAIN: &str = "cellar> ";
 
 /// What every version of this box has, in a file of always the same name: that is the board's.
@@ -120,7 +123,9 @@ fn update_from_a_client(rig: &Rig, bundle: &Path) {
     }
     let enrolment = line.say("machine web enrol", PLAIN);
     let client = Client::new(&rig.dir, format!("127.0.0.1:{port}"));
-    client.enrol(code(&enrolment));
+    let is_code = |word: &&str| word.len() == 24 && word.matches('-').count() == 4;
+    let code = enrolment.split_whitespace().find(is_code);
+    client.enrol(code.unwrap_or_else(|| panic!("no code: {}", line.text())));
     client.ok("login ada", Some(PASSWORD), &line);
     let bytes = std::fs::read(bundle).unwrap();
     let cut = rig.dir.join("cut");
@@ -146,6 +151,9 @@ fn a_good_update_is_accepted_and_one_that_crashes_hangs_or_sees_no_library_is_le
     };
     let blind = board(&dir.path().join("without"), "qemu-q35", 120);
     image_as("0.1.0", &rig.board, &exe, &rig.keys, &dir.path().join("box"));
+    // Room for copies of three versions, and one that is received.
+    let disk = File::options().write(true).open(dir.path().join("box/disk.img")).unwrap();
+    disk.set_len(disk.metadata().unwrap().len() + LARGER).unwrap();
     let good = rig.bundle("0.2.0", &rig.board, &exe);
     let crashes = rig.stick("0.3.0", &rig.board, &broken_init(dir.path(), Some("crashes")));
     let hangs = rig.stick("0.4.0", &rig.board, &broken_init(dir.path(), Some("hangs")));

@@ -259,7 +259,14 @@ impl<M: Medium> Esp<M> {
         let found = (0..=entries.len().saturating_sub(count))
             .find(|from| entries.len() >= count && (*from..from + count).all(is_free));
         if let Some(from) = found {
-            return Ok(entries[from..from + count].iter().map(|(at, _)| *at).collect());
+            let behind = from + count;
+            // What lies behind the end is nothing, and stays so when the end goes further.
+            if let Some((at, entry)) = entries.get(behind).filter(|_| behind > end)
+                && entry[0] != 0
+            {
+                self.change_entry(*at, |entry| *entry = [0; ENTRY])?;
+            }
+            return Ok(entries[from..behind].iter().map(|(at, _)| *at).collect());
         }
         let cluster = self.free(1)?[0];
         let zeros = vec![0; self.geometry.cluster_bytes()];

@@ -308,6 +308,32 @@ fn a_broken_file_is_replaced() {
 }
 
 #[test]
+fn what_lies_behind_the_end_of_a_directory_stays_nothing() {
+    let name = |esp: &Esp<Sparse>| {
+        let directory = esp.directories.iter().find(|d| d.path == "EFI/Linux").unwrap().clone();
+        let entries = esp.entries(&directory).unwrap();
+        let end = entries.iter().position(|(_, entry)| entry[0] == 0).unwrap();
+        // As many entries as the new name takes.
+        entries[end + 3].0
+    };
+    let mut medium = usual();
+    let at = name(&Esp::open(medium.fresh()).unwrap());
+    let sector = medium.sectors.entry(at / SECTOR).or_insert([0; 512]);
+    let from = (at % SECTOR) as usize;
+    // A directory that leads nowhere.
+    sector[from..from + 11].copy_from_slice(b"GARBAGE    ");
+    sector[from + 11] = read::DIRECTORY;
+    sector[from + 26] = 0xff;
+    let mut esp = Esp::open(medium).unwrap();
+    let before = all(&esp);
+    for n in 0..9 {
+        put(&mut esp, &format!("EFI/Linux/tapioca_0.{n}.0+3.efi"), b"x");
+        let found = all(&Esp::open(esp.medium.fresh()).unwrap());
+        assert_eq!(found.len(), before.len() + n + 1);
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_refused_and_changes_nothing() {
     let mut esp = Esp::open(usual()).unwrap();
     let before = all(&esp);
