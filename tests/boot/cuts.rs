@@ -228,7 +228,7 @@ fn boots(dir: &Path, board: &board::Board, disk: &Path, claimed: bool) {
 
 #[test]
 fn whenever_the_power_is_cut_the_box_boots_and_keeps_what_it_promised() {
-    if !rig::is_possible() {
+    if !rig::is_long("power cuts") || !rig::is_possible() {
         return;
     }
     let Some(exe) = rig::static_exe() else { return };

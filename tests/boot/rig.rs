@@ -84,6 +84,15 @@ pub fn unoptimised(name: &str, dir: &Path) -> Board {
     Board::load(path.to_str().unwrap()).unwrap()
 }
 
+/// Says why nothing is tested of what takes longer than the rest together.
+pub fn is_long(what: &str) -> bool {
+    let long = std::env::var_os("TAPIOCA_LONG").is_some();
+    if !long {
+        eprintln!("SKIPPED, {what}: it is part of the long campaigns, `tests/run --long`");
+    }
+    long
+}
+
 /// Says why nothing is tested when there is no library of somebody else's.
 pub fn has_tgt() -> bool {
     let is_root = rustix::process::geteuid().is_root();

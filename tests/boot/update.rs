@@ -139,7 +139,7 @@ fn update_from_a_client(rig: &Rig, bundle: &Path) {
 
 #[test]
 fn a_good_update_is_accepted_and_one_that_crashes_hangs_or_sees_no_library_is_left() {
-    if !rig::is_possible() {
+    if !rig::is_long("updates in a machine") || !rig::is_possible() {
         return;
     }
     let Some(exe) = rig::static_exe() else { return };
