@@ -556,3 +556,27 @@ fn a_machine_that_goes_leaves_no_job_behind() {
     let again = scene.orders(client(), Order::Resume { job });
     assert!(matches!(&again, Reply::Backup { over: true, .. }), "{again:?}");
 }
+
+#[test]
+fn what_a_machine_left_is_restored_to_another() {
+    let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
+    let mut scene = Scene::new(vec![open.clone()], vec![set]);
+    let job = scene.backup(5);
+    scene.says(Said::Mounted(found(&open, 50)));
+    scene.confirm(job, 0, 1000, "OPEN");
+    scene.says(Said::JobEnded { job, how: Ending::Whole { bytes: 1000, left_out: 0 } });
+    let root = || caller("root", &[Right::Administer, Right::Restore, Right::RestoreElsewhere]);
+    let bob = Machine { name: "bob".into(), address: None, quota_bytes: None, jobs_max: 1 };
+    assert_eq!(scene.orders(root(), Order::PutMachine(bob)), Reply::Done);
+    let back = Order::Restore { of: vec![job], only: vec![], to: "bob".into(), priority: 0 };
+    let Reply::Job(back) = scene.orders(root(), back) else { panic!("refused") };
+    assert_eq!(scene.orders(root(), Order::DropMachine { name: "ada".into() }), Reply::Done);
+    assert_eq!(*scene.job(back), JobState::Queued, "it is bob's");
+    let is_planned = |scene: &Scene| {
+        scene.seen.iter().any(|action| matches!(action, Action::Plan { job } if *job == back))
+    };
+    assert!(!is_planned(&scene), "bob is not here");
+    let side = ClientSide::Came { stream: StreamId(Uuid::from_u128(6)), from: 0 };
+    scene.happens(Event::Client { job: back, side });
+    assert!(is_planned(&scene));
+}

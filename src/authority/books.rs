@@ -132,7 +132,7 @@ impl Step<'_> {
         // Nobody is left who could give or take their streams.
         let is_its = |job: &&Job| match &job.work {
             Work::Backup { .. } => job.machine == name,
-            Work::Restore { to, .. } => job.machine == name || to == name,
+            Work::Restore { to, .. } => to == name,
             _ => false,
         };
         let open = self.state.open.iter().filter_map(|id| self.state.job(*id));

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::copies::Apart;
 use super::drives::{Doing, Is, Task};
 use super::event::{DriveId, Element};
+use super::jobs::far_end;
 use super::media::{Mounting, Purpose};
 use super::people::{Need, Needs};
 use super::room::When;
@@ -427,12 +428,13 @@ impl State {
         if !needs_client {
             return true;
         }
+        let machine = far_end(job);
         let runs = |id: &&JobId| {
             let other = self.job(**id);
-            other.is_some_and(|o| o.state == JobState::Running && o.machine == job.machine)
+            other.is_some_and(|o| o.state == JobState::Running && far_end(o) == machine)
         };
         let running = self.open.iter().filter(runs).count();
-        let machine = self.records.machines.get(&job.machine);
+        let machine = self.records.machines.get(machine);
         let most = machine.map_or(0, |machine| machine.jobs_max.max(1) as usize);
         self.clients.contains(&job.id) && running < most
     }

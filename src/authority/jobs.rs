@@ -313,10 +313,7 @@ impl Step<'_> {
             if !is_pulled(job) || is_asked || self.state.pulled.len() >= most {
                 continue;
             }
-            let machine = match &job.work {
-                Work::Restore { to, .. } => to.clone(),
-                _ => job.machine.clone(),
-            };
+            let machine = far_end(job).to_owned();
             self.state.pulled.insert(id);
             self.awaits_client(id);
             self.act(Action::Pull { job: id, machine });
@@ -412,6 +409,15 @@ pub(super) const OVER_QUOTA_HINT: &str = "try again tomorrow, or have the quota 
 /// Whether a job's stream has an end at a client.
 pub(super) fn needs_client(job: &Job) -> bool {
     matches!(job.work, Work::Backup { .. } | Work::Restore { .. })
+}
+
+/// The machine at which a job's stream has its other end: of a restore the one that gets it, whatever became of the
+/// one it was of.
+pub(super) fn far_end(job: &Job) -> &str {
+    match &job.work {
+        Work::Restore { to, .. } => to,
+        _ => &job.machine,
+    }
 }
 
 /// Whether it is the authority that asks the client to begin.
