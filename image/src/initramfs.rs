@@ -115,7 +115,7 @@ mod tests {
         let name = b"etc/resolv.conf\0";
         let at = archive.windows(name.len()).position(|w| w == name).unwrap();
         // Six of the mark, eight of the inode, then the mode; 110 in front of the name.
-        assert_eq!(&archive[at - 110 + 14..][..8], b"0000A1FF");
+        assert_eq!(&archive[at - 110 + 14..][..8], b"0000a1ff");
         assert!(archive[at + name.len()..].starts_with(b"\0\0/run/tapioca/net/resolv.conf"));
     }
 }
