@@ -80,7 +80,10 @@ fn failed(error: impl std::fmt::Display) -> Fault {
 /// The kernel refuses: nothing may be run then.
 pub fn confine(cage: &Cage) -> Result<Closed, Fault> {
     let closed = landlock(cage)?;
-    seccompiler::apply_filter(&filter(cage)?).map_err(failed)?;
+    if !cage.sockets.is_empty() {
+        refuse_families_but(cage.sockets)?;
+    }
+    refuse_calls(cage)?;
     Ok(closed)
 }
 
@@ -168,28 +171,30 @@ const TO_SPEAK: &[libc::c_long] = &[
     libc::SYS_accept4,
 ];
 
-/// Matches a call of socket(2) for any family but these.
-fn other_families(allowed: &[libc::c_int]) -> Result<SeccompRule, Fault> {
+fn refuse(rules: BTreeMap<i64, Vec<SeccompRule>>, errno: libc::c_int) -> Result<(), Fault> {
+    let no = SeccompAction::Errno(errno.unsigned_abs());
+    let arch = std::env::consts::ARCH.try_into().map_err(failed)?;
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, no, arch).map_err(failed)?;
+    let program: BpfProgram = filter.try_into().map_err(failed)?;
+    seccompiler::apply_filter(&program).map_err(failed)
+}
+
+fn refuse_calls(cage: &Cage) -> Result<(), Fault> {
+    let to_run = if cage.runs { &[] } else { TO_RUN };
+    let to_speak = if cage.sockets.is_empty() { TO_SPEAK } else { &[] };
+    let refused = NEVER.iter().chain(to_run).chain(to_speak);
+    let refused = refused.filter(|call| !cage.calls.contains(call));
+    refuse(refused.map(|&call| (call, Vec::new())).collect(), libc::EPERM)
+}
+
+/// Refuses sockets of families but these, in the words of a kernel that has no such family: libraries then do without,
+/// where another error would end them. PAM is one, with the kernel's audit.
+fn refuse_families_but(allowed: &[libc::c_int]) -> Result<(), Fault> {
     let is_not = |family: &libc::c_int| {
         let family = u64::from(family.unsigned_abs());
         SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, family)
     };
     let conditions = allowed.iter().map(is_not).collect::<Result<_, _>>().map_err(failed)?;
-    SeccompRule::new(conditions).map_err(failed)
-}
-
-fn filter(cage: &Cage) -> Result<BpfProgram, Fault> {
-    let to_run = if cage.runs { &[] } else { TO_RUN };
-    let to_speak = if cage.sockets.is_empty() { TO_SPEAK } else { &[] };
-    let refused = NEVER.iter().chain(to_run).chain(to_speak);
-    let refused = refused.filter(|call| !cage.calls.contains(call));
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-        refused.map(|&call| (call, Vec::new())).collect();
-    if !cage.sockets.is_empty() {
-        rules.insert(libc::SYS_socket, vec![other_families(cage.sockets)?]);
-    }
-    let no = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-    let arch = std::env::consts::ARCH.try_into().map_err(failed)?;
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, no, arch).map_err(failed)?;
-    filter.try_into().map_err(failed)
+    let other = SeccompRule::new(conditions).map_err(failed)?;
+    refuse(BTreeMap::from([(libc::SYS_socket, vec![other])]), libc::EAFNOSUPPORT)
 }
