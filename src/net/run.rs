@@ -66,7 +66,6 @@ struct Link {
     way: Way,
     client: Client,
     port: Option<Port>,
-    lease: Option<Lease>,
     actual: Actual,
     /// What was wrong lately: each is told once.
     wrong: BTreeSet<String>,
@@ -187,7 +186,6 @@ impl Net {
                     way: way.clone(),
                     client: Client::new(found.mac, name, Box::new(random)),
                     port: None,
-                    lease: None,
                     actual: Actual::default(),
                     wrong: BTreeSet::new(),
                 }
@@ -228,21 +226,20 @@ impl Net {
             return false;
         };
         let mut changed = false;
+        let before = link.client.lease().cloned();
         for action in link.client.handle(event, now) {
             match action {
                 Action::Send { to, bytes } => link.send(&self.heard, to, &bytes).await,
                 Action::Bound(lease) => {
-                    if link.lease.as_ref() != Some(&lease) {
+                    if before.as_ref() != Some(&lease) {
                         tracing::info!(link = link.found.name, address = %lease.prefix, server = %lease.server, "a lease");
                     } else {
                         tracing::debug!(link = link.found.name, "the lease is renewed");
                     }
-                    link.lease = Some(lease);
                     changed = true;
                 }
                 Action::Lost => {
                     tracing::warn!(link = link.found.name, "the lease is lost");
-                    link.lease = None;
                     changed = true;
                 }
             }
@@ -290,7 +287,7 @@ impl Net {
             return Vec::new();
         }
         let set: Vec<String> = settings.ntp.iter().map(ToString::to_string).collect();
-        let leases = self.links.values().filter_map(|link| link.lease.as_ref());
+        let leases = self.links.values().filter_map(Link::lease);
         let told = leases.flat_map(|lease| &lease.ntp).map(ToString::to_string).collect();
         let known = [set, told, self.given.ntp.clone()];
         known.into_iter().find(|servers| !servers.is_empty()).unwrap_or_default()
@@ -350,8 +347,13 @@ impl Link {
         changed
     }
 
+    /// What a server gave it.
+    fn lease(&self) -> Option<&Lease> {
+        self.client.lease()
+    }
+
     fn wanted(&self) -> Wanted {
-        match (&self.way, &self.lease) {
+        match (&self.way, self.lease()) {
             (Way::Static(wanted, _), _) => wanted.clone(),
             (Way::Dhcp, Some(lease)) => Wanted {
                 addresses: [Owned::from(lease.prefix)].into(),
@@ -362,7 +364,7 @@ impl Link {
     }
 
     fn name_servers(&self) -> Vec<IpAddr> {
-        match (&self.way, &self.lease) {
+        match (&self.way, self.lease()) {
             (Way::Static(_, dns), _) => dns.clone(),
             (Way::Dhcp, Some(lease)) => lease.dns.iter().map(|dns| IpAddr::from(*dns)).collect(),
             (Way::Dhcp, None) | (Way::Off, _) => Vec::new(),
@@ -370,7 +372,7 @@ impl Link {
     }
 
     fn how(&self) -> String {
-        match (&self.way, &self.lease) {
+        match (&self.way, self.lease()) {
             (Way::Off, _) => "off".into(),
             (Way::Static(..), _) => "static".into(),
             (Way::Dhcp, None) if !self.found.carrier => "dhcp".into(),

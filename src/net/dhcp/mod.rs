@@ -125,9 +125,7 @@ impl Client {
 
     /// Another name, told with whatever is asked next.
     pub fn rename(&mut self, name: &str) {
-        if self.name != name {
-            self.name = name.into();
-        }
+        self.name = name.into();
     }
 
     /// Whether it waits for an answer: only then the port has to be open.
@@ -137,13 +135,7 @@ impl Client {
 
     /// The lease, if there is one.
     pub fn lease(&self) -> Option<&Lease> {
-        match &self.state {
-            State::Rebooting(held)
-            | State::Bound(held)
-            | State::Renewing(held)
-            | State::Rebinding(held) => Some(&held.lease),
-            _ => None,
-        }
+        self.held().map(|held| &held.lease)
     }
 
     /// When [`Event::Tick`] does something; none: never.
@@ -169,18 +161,18 @@ impl Client {
         }
     }
 
-    fn held(&self) -> Option<Held> {
+    fn held(&self) -> Option<&Held> {
         match &self.state {
             State::Rebooting(held)
             | State::Bound(held)
             | State::Renewing(held)
-            | State::Rebinding(held) => Some(held.clone()),
+            | State::Rebinding(held) => Some(held),
             _ => None,
         }
     }
 
     fn plugged(&mut self, now: Duration) -> Vec<Action> {
-        let Some(held) = self.held() else { return self.discover(now) };
+        let Some(held) = self.held().cloned() else { return self.discover(now) };
         if held.is_over(now) {
             return self.lose(now);
         }
@@ -190,7 +182,7 @@ impl Client {
     }
 
     fn unplugged(&mut self, now: Duration) -> Vec<Action> {
-        match self.held() {
+        match self.held().cloned() {
             // Nobody hears us, but a lease holds until its end.
             Some(held) => self.keep(held, now),
             None => {
