@@ -115,7 +115,7 @@ impl Export {
         match &self.to {
             Some(path) => {
                 let mut file = std::io::BufWriter::new(WholeFile::create(path)?);
-                only_mine(&with_suffix(path, ".partial"))?;
+                only_mine(&rebuild::with_suffix(path, ".partial"))?;
                 export(&snapshot, lists, &mut file)?;
                 file.get_mut().publish()?;
             }
@@ -209,12 +209,6 @@ impl Rebuild {
         wrong.iter().for_each(|line| eprintln!("catalogue rebuild: {line}"));
         Ok(Done::but_for(wrong.len() as u64))
     }
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 fn exported(path: &Path) -> Result<Vec<Record>, Fault> {

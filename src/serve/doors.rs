@@ -6,6 +6,7 @@
 //! of several is first. What is away for long is lost, and used again when it is back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use discover::{Key, Kind};
 
 use super::config::{self, DRIVES_MAX, Robot};
 use crate::authority::event::DriveId;
+use crate::parts::whole_file::WholeFile;
 use crate::stream::Fault;
 
 /// How long a robot is there until it is taken for the only one.
@@ -203,11 +205,8 @@ impl Doors {
                 None => self.tell(format!("{key} is not used: {DRIVES_MAX} drives are"), changes),
             }
         }
-        if let Err(error) = write_book(&self.book, &self.order) {
-            let words = format!(
-                "cannot write {}: {error}; drives may have other numbers after the next start",
-                self.book.display()
-            );
+        if let Err(fault) = write_book(&self.book, &self.order) {
+            let words = format!("{fault}; drives may have other numbers after the next start");
             self.tell(words, changes);
         }
     }
@@ -276,11 +275,12 @@ fn read_book(book: &Path) -> Vec<Key> {
     }
 }
 
-fn write_book(book: &Path, order: &[Key]) -> std::io::Result<()> {
-    let draft = book.with_extension("new");
+fn write_book(book: &Path, order: &[Key]) -> Result<(), Fault> {
     let text: String = order.iter().map(|key| format!("{key}\n")).collect();
-    std::fs::write(&draft, text)?;
-    std::fs::rename(&draft, book)
+    let mut file = WholeFile::create(book)?;
+    file.write_all(text.as_bytes())
+        .map_err(|e| Fault::host(format!("cannot write {}", book.display()), &e))?;
+    file.publish()
 }
 
 #[cfg(test)]

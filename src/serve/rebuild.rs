@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::config;
 use super::devices::Devices;
 use super::doors::{Change, Doors};
 use super::own;
@@ -32,7 +33,8 @@ const RECORDS_BYTES_MAX: usize = 1 << 30;
 /// Ends of a catalogue's two files.
 const SUFFIXES: [&str; 2] = ["", ".last"];
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+/// A path with something behind its last name.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
@@ -165,8 +167,11 @@ impl Write for Limited {
 /// When the service rebuilds: its configuration says a word that it did not carry out yet.
 pub struct Asked<'a> {
     word: &'a str,
-    done: PathBuf,
+    state: &'a Path,
 }
+
+/// What was carried out last, in the folder of the service's state.
+const DONE: &str = "rebuilt";
 
 impl<'a> Asked<'a> {
     /// What is asked of a service that keeps its things in `state`, if anything is.
@@ -174,20 +179,21 @@ impl<'a> Asked<'a> {
     /// # Errors
     ///
     /// What was carried out last cannot be read.
-    pub fn of(word: Option<&'a str>, state: &Path) -> Result<Option<Asked<'a>>, Fault> {
+    pub fn of(word: Option<&'a str>, state: &'a Path) -> Result<Option<Asked<'a>>, Fault> {
         let Some(word) = word else { return Ok(None) };
-        let done = state.join("rebuilt");
+        let done = state.join(DONE);
         match fs::read_to_string(&done) {
             Ok(last) if last == word => Ok(None),
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 Err(Fault::host(format!("cannot read {}", done.display()), &e))
             }
-            _ => Ok(Some(Asked { word, done })),
+            _ => Ok(Some(Asked { word, state })),
         }
     }
 
-    /// Carries it out, and says what came of it in words, the worst first. It is not tried again: without success
-    /// the catalogue is as it was.
+    /// Carries it out, and says in words whether it was done, and then what is wrong. It is not tried again: without
+    /// success the catalogue is as it was. Who comes and goes behind `doors` is seen here for itself: the service still
+    /// has to hear of all of them.
     ///
     /// # Errors
     ///
@@ -196,8 +202,10 @@ impl<'a> Asked<'a> {
         self,
         catalogue: &Path,
         devices: &Devices,
-        doors: Option<&mut Doors>,
+        doors: Option<&config::Doors>,
     ) -> Result<Vec<String>, Fault> {
+        let doors = doors.map(|doors| Doors::new(doors.clone(), self.state));
+        let done = self.state.join(DONE);
         tracing::info!("the catalogue is made anew of what lies on cartridges");
         let words = match anew(catalogue, devices, doors) {
             Ok(words) => words,
@@ -205,22 +213,17 @@ impl<'a> Asked<'a> {
                 vec![format!("the catalogue is as it was, as it cannot be made anew: {fault}")]
             }
         };
-        let mut file = WholeFile::create(&self.done)?;
+        let mut file = WholeFile::create(&done)?;
         file.write_all(self.word.as_bytes())
-            .map_err(|e| Fault::host(format!("cannot write {}", self.done.display()), &e))?;
+            .map_err(|e| Fault::host(format!("cannot write {}", done.display()), &e))?;
         file.publish()?;
-        words.iter().for_each(|line| tracing::warn!("{line}"));
         Ok(words)
     }
 }
 
-fn anew(
-    catalogue: &Path,
-    devices: &Devices,
-    doors: Option<&mut Doors>,
-) -> Result<Vec<String>, Fault> {
-    if let Some(doors) = doors {
-        wait_for(doors, devices);
+fn anew(catalogue: &Path, devices: &Devices, doors: Option<Doors>) -> Result<Vec<String>, Fault> {
+    if let Some(mut doors) = doors {
+        wait_for(&mut doors, devices);
     }
     // A cartridge in another drive would be missed.
     for drive in 1..devices.count() {

@@ -218,13 +218,15 @@ fn devices(config: &Config, shape: Option<virt::Shape>) -> Result<Names, Fault> 
 pub fn run(config: Config, mut given: Given) -> Result<(), Fault> {
     let places = Places::of(&config.state);
     places.make(&config.state)?;
-    let mut doors = config.devices.doors.clone().map(|doors| Doors::new(doors, &config.state));
+    let doors = config.devices.doors.clone().map(|doors| Doors::new(doors, &config.state));
     let devices = Arc::new(match &doors {
         Some(doors) => Devices::behind_doors(named(doors), given.scribe),
         None => Devices::open(devices(&config, given.shape.take())?, given.scribe),
     });
     let rebuilt = match Asked::of(config.rebuild.as_deref(), &config.state)? {
-        Some(asked) => asked.carry_out(&places.catalogue, &devices, doors.as_mut())?,
+        Some(asked) => {
+            asked.carry_out(&places.catalogue, &devices, config.devices.doors.as_ref())?
+        }
         None => Vec::new(),
     };
     let mut catalogue = open_catalogue(&places.catalogue)?;

@@ -128,4 +128,13 @@ fn drives_come_and_go_and_work_goes_on_with_those_that_are_there() {
     rig.start();
     assert_eq!(until(&rig, 1, |does| does == "idle")["what"], doors.key("drive1"));
     backup(&rig, "four");
+    // And after one at which the catalogue is made anew: the service hears of those that came meanwhile.
+    rig.stop();
+    let config = std::fs::read_to_string(rig.at("serve.toml")).unwrap();
+    std::fs::write(rig.at("serve.toml"), format!("{config}rebuild = 'now'\n")).unwrap();
+    rig.start();
+    assert_eq!(until(&rig, 1, |does| does == "idle")["what"], doors.key("drive1"));
+    assert!(rig.whole_log().contains("the catalogue was made anew"), "{}", rig.log());
+    rig.on_ok("web", "restore --name four --to four-again");
+    backup(&rig, "five");
 }

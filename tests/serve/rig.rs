@@ -131,8 +131,14 @@ impl Box {
         }
     }
 
+    /// All that services of this box said.
+    pub fn whole_log(&self) -> String {
+        std::fs::read_to_string(self.at("log")).unwrap_or_default()
+    }
+
+    /// The end of it.
     pub fn log(&self) -> String {
-        let text = std::fs::read_to_string(self.at("log")).unwrap_or_default();
+        let text = self.whole_log();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
