@@ -7,7 +7,6 @@
 use crate::catalogue::record::{JobId, Machine, Right};
 use crate::steward::message::{Ask, Reset, Which};
 use crate::stream::Fault;
-
 use crate::tapicom::message::{
     At, BackupWanted, CheckedBy, Command, JobFilter, LevelWanted, MediumFilter, Page,
     RestoreWanted, Tree, UserWanted,

@@ -1,7 +1,7 @@
 //! The thread that keeps the children: it waits for their end, for signals and for messages, and for nothing else.
 //!
-//! Owns the table of children, made of the board once; only devices add to it, and not without limit. What it shares with the steps of the start
-//! and with the watchdog is in [`Shared`].
+//! Owns the table of children, made of the board once; only devices add to it, and not without limit. What it shares
+//! with the steps of the start and with the watchdog is in [`Shared`].
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

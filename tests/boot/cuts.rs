@@ -22,6 +22,10 @@ const MIB: u64 = 1 << 20;
 /// What the disk is larger by than its image, so that the first start grows it.
 const LARGER: u64 = 256 * MIB;
 
+/// Moments that are looked at, and every how manyth of them is booted.
+const CUTS: usize = 300;
+const EACH: usize = 25;
+
 /// What the box promised, and after how many entries of the log.
 #[derive(Default)]
 struct Promises {
@@ -246,26 +250,25 @@ fn whenever_the_power_is_cut_the_box_boots_and_keeps_what_it_promised() {
     let layout = &board.machine.as_ref().unwrap().disk;
     let meta = (1 + layout.esp_mib) * MIB;
     let scene = Scene { dir: dir.path(), meta, data: meta + layout.meta_mib * MIB };
-    let long = std::env::var_os("TAPIOCA_LONG").is_some();
-    let (cuts, starts) = if long { (300, 12) } else { (24, 2) };
     let (mut wrong, cut) = (Vec::new(), dir.path().join("cut.img"));
-    for nth in 0..cuts {
+    for nth in 0..CUTS {
         // Evenly over the whole life, the last one at its end.
-        let after = (nth + 1) * writes.len() / cuts;
+        let after = (nth + 1) * writes.len() / CUTS;
         copy(&base, &cut);
         let mut file = File::options().read(true).write(true).open(&cut).unwrap();
         writes.cut(&file, after, chance(nth as u64));
         if let Err(why) = scene.judge(&mut file, after, &promises) {
             wrong.push(format!("after {after} of {} writes: {why}", writes.len()));
         }
-        if nth % (cuts / starts) == cuts / starts / 2 {
+        if nth % EACH == EACH / 2 {
             boots(dir.path(), &board, &cut, after >= promises.claimed);
         }
     }
     eprintln!(
-        "{} of {cuts} cuts keep what was promised, of {} writes and flushes; {starts} booted",
-        cuts - wrong.len(),
-        writes.len()
+        "{} of {CUTS} cuts keep what was promised, of {} writes and flushes; {} booted",
+        CUTS - wrong.len(),
+        writes.len(),
+        CUTS / EACH
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -88,7 +88,7 @@ fn a_day_on_a_serial_line_with_a_library_of_somebody_elses() {
     seen.say("drive 1 unload", plain);
     seen.say("rebuild", "type yes: ");
     seen.say("yes", plain);
-    until(&mut || line.say("show events", plain), "the catalogue was made anew");
+    until(&mut || line.say("show status", plain), "the catalogue was made anew");
     until(&mut || line.say("show jobs", plain), "web");
     seen.say("show jobs", plain);
     client.ok("restore --name all --to again", None, line);

@@ -132,5 +132,6 @@ fn until(say: &mut dyn FnMut() -> String, what: &str) -> String {
 
 /// The code in what the console says of an enrolment.
 fn code(said: &str) -> &str {
-    said.lines().last().unwrap().trim()
+    let is_code = |word: &&str| word.len() == 24 && word.matches('-').count() == 4;
+    said.split_whitespace().find(is_code).unwrap_or_else(|| panic!("no code: {said}"))
 }

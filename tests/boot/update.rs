@@ -12,7 +12,7 @@ use image::run::stick;
 use super::client::Client;
 use super::rig::{self, Extra, Machine, broken_init, image_as, keys};
 use super::typist::PASSWORD;
-use super::until;
+use super::{code, until};
 
 /// Megabytes of a stick, as small as FAT32 can be.
 const STICK_MIB: u64 = 64;
@@ -123,9 +123,7 @@ fn update_from_a_client(rig: &Rig, bundle: &Path) {
     }
     let enrolment = line.say("machine web enrol", PLAIN);
     let client = Client::new(&rig.dir, format!("127.0.0.1:{port}"));
-    let is_code = |word: &&str| word.len() == 24 && word.matches('-').count() == 4;
-    let code = enrolment.split_whitespace().find(is_code);
-    client.enrol(code.unwrap_or_else(|| panic!("no code: {}", line.text())));
+    client.enrol(code(&enrolment));
     client.ok("login ada", Some(PASSWORD), &line);
     let bytes = std::fs::read(bundle).unwrap();
     let cut = rig.dir.join("cut");

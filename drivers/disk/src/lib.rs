@@ -1,8 +1,8 @@
 //! The disk the box lives on: its partitions, found by type and grown.
 //!
-//! Owns the two partition types of ours, the search for the disk that has them, and the growing of the last
-//! partition and its file system when the disk is larger than the image was, and a file system where none is. Names mean nothing: disks are
-//! found by what is on them. Source: UEFI 2.10, chapter 5; the kernel's `linux/blkpg.h` and `ext4.h`.
+//! Owns the partition types, the search for the disk that has ours, the growing of the last partition and its file
+//! system when the disk is larger than the image was, and a file system where none is. Names mean nothing: disks are found
+//! by what is on them. Source: UEFI 2.10, chapter 5; the kernel's `linux/blkpg.h` and `ext4.h`.
 
 mod find;
 mod fresh;
