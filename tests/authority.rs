@@ -520,6 +520,25 @@ fn a_drive_that_comes_later_is_used_and_one_that_was_lost_is_there_again() {
 }
 
 #[test]
+fn a_drive_keeps_its_errand_until_it_is_lost_whoever_says_that_it_is_back() {
+    let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
+    let mut scene = Scene::new(vec![open], vec![set]);
+    scene.backup(5);
+    assert_eq!(scene.fetched(), Some("OPEN"));
+    scene.seen.clear();
+    scene.says(Said::Back);
+    assert_eq!(scene.sent(), None, "that was said before: it may be under way");
+    scene.says(Said::Lost("no answer".into()));
+    scene.now += 3600;
+    scene.happens(Event::Tick);
+    assert_eq!(scene.sent(), None, "nobody is there");
+    scene.says(Said::Back);
+    let library = scene.library.clone();
+    scene.happens(Event::Library(library));
+    assert_eq!(scene.fetched(), Some("OPEN"));
+}
+
+#[test]
 fn a_machine_over_its_quota_gives_no_more() {
     let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
     let mut scene = Scene::new(vec![open.clone()], vec![set]);
