@@ -317,6 +317,52 @@ fn somebody_else_under_our_barcode_is_not_touched() {
 }
 
 #[test]
+fn who_has_the_wrong_barcode_is_put_away_before_the_right_one_is_looked_for() {
+    let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
+    let (other, _) = volume("OTHER", 2, MediumState::Appendable, NOW + DAY);
+    let mut scene = Scene::new(vec![open.clone()], vec![set]);
+    let tag = || Content::Tag("OPEN".into());
+    let full = vec![(Element::Drive(DRIVE), tag()), (Element::Slot(1), tag())];
+    let by = caller("olga", &[Right::Operate]);
+    scene.orders(by.clone(), Order::Inventory);
+    scene.happens(Event::Library(full.clone()));
+    scene.orders(by.clone(), Order::Identify { tag: "OPEN".into() });
+    scene.says(Said::Mounted(found(&other, 50)));
+    assert!(scene.is_asked("out of slot 1: no slot is free"), "{:?}", scene.state.requests);
+    assert!(
+        !scene.is_asked("find the right one"),
+        "it is in the drive: {:?}",
+        scene.state.requests
+    );
+    scene.orders(by, Order::Inventory);
+    scene.happens(Event::Library(vec![full[0].clone(), (Element::Slot(1), Content::Empty)]));
+    assert_eq!(scene.sent(), Some(&Errand::Unload { to: Some(Element::Slot(1)) }));
+    scene.says(Said::Unloaded);
+    assert!(scene.is_asked("find the right one"), "{:?}", scene.state.requests);
+}
+
+#[test]
+fn a_cartridge_is_not_in_a_drive_while_the_changer_reads_its_barcode_elsewhere() {
+    let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
+    let (other, _) = volume("OTHER", 2, MediumState::Appendable, NOW + DAY);
+    let mut scene = Scene::new(vec![open], vec![set]);
+    let (bay, slot) = (Element::Drive(DRIVE), Element::Slot(1));
+    let tag = || Content::Tag("OPEN".into());
+    let by = caller("olga", &[Right::Operate]);
+    scene.orders(by.clone(), Order::Inventory);
+    scene.happens(Event::Library(vec![(bay, tag()), (slot, Content::Empty)]));
+    scene.backup(5);
+    assert_eq!(scene.fetched(), Some("OPEN"), "it is looked at");
+    // Nothing moves, so the changer may be asked meanwhile.
+    scene.orders(by, Order::Inventory);
+    scene.happens(Event::Library(vec![(bay, Content::Untagged), (slot, tag())]));
+    scene.says(Said::Mounted(found(&other, 50)));
+    assert_eq!(scene.state.place_of("OPEN"), Some(slot));
+    assert_eq!(scene.state.tag_in(bay), Some("OTHER"));
+    assert!(!scene.was_alarmed("OPEN"), "{:?}", scene.seen);
+}
+
+#[test]
 fn to_destroy_takes_two_people_and_a_day() {
     let (full, set) = volume("T1", 1, MediumState::Full, NOW + DAY * 9);
     let mut scene = Scene::new(vec![full], vec![set]);
@@ -517,6 +563,25 @@ fn a_drive_that_comes_later_is_used_and_one_that_was_lost_is_there_again() {
     scene.now += 3600;
     scene.happens(Event::Tick);
     assert!(is_sent(&scene, DRIVE) && !is_sent(&scene, second), "{:?}", scene.seen);
+}
+
+#[test]
+fn a_drive_keeps_its_errand_until_it_is_lost_whoever_says_that_it_is_back() {
+    let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
+    let mut scene = Scene::new(vec![open], vec![set]);
+    scene.backup(5);
+    assert_eq!(scene.fetched(), Some("OPEN"));
+    scene.seen.clear();
+    scene.says(Said::Back);
+    assert_eq!(scene.sent(), None, "that was said before: it may be under way");
+    scene.says(Said::Lost("no answer".into()));
+    scene.now += 3600;
+    scene.happens(Event::Tick);
+    assert_eq!(scene.sent(), None, "nobody is there");
+    scene.says(Said::Back);
+    let library = scene.library.clone();
+    scene.happens(Event::Library(library));
+    assert_eq!(scene.fetched(), Some("OPEN"));
 }
 
 #[test]

@@ -69,7 +69,14 @@ impl Step<'_> {
         if self.state.clock.is_doubted {
             needs.insert(Need::Clock, String::new());
         }
-        for (tag, what) in &self.state.strangers {
+        // Nobody gets at what is in a drive, and the right one might come where the wrong one is to be put.
+        let is_stuck = |tag: &str| {
+            let holds = |drive: &super::drives::Drive| {
+                drive.tag() == Some(tag) && (drive.is_idle() || drive.waits_for_medium())
+            };
+            self.state.drives.values().any(holds)
+        };
+        for (tag, what) in self.state.strangers.iter().filter(|(tag, _)| !is_stuck(tag)) {
             needs.insert(Need::Stranger(tag.clone()), what.clone());
         }
         self.ask_to_take_out(needs);

@@ -348,9 +348,9 @@ impl Step<'_> {
             Found::Ours(volume) => Some(volume.tag.clone()),
             _ => None,
         };
-        // A cartridge without a barcode is who its label says, if nobody else is.
-        let label =
-            label.filter(|t| !t.is_empty() && self.state.place_of(t).is_none_or(|at| at == bay));
+        // It is who it was taken for, and without a barcode who its label says, if nobody else is.
+        let tag = tag.filter(|tag| self.state.may_be_in(tag, bay));
+        let label = label.filter(|tag| !tag.is_empty() && self.state.may_be_in(tag, bay));
         let tag = tag.or(label).or_else(|| self.named_by_hand(id, found));
         let is_nobody = tag.is_none();
         let cartridge = Cartridge { tag: tag.clone(), is_nobody };

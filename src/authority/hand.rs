@@ -69,12 +69,15 @@ impl Step<'_> {
     }
 
     /// Who is in a drive that people serve, where its label does not say: a blank is named, and what cannot be
-    /// read is believed to be what was asked for.
+    /// read is believed to be what was asked for, unless that is elsewhere.
     pub(super) fn named_by_hand(&mut self, id: DriveId, found: &Found) -> Option<String> {
         let expected = self.drive(id).filter(|drive| !drive.has_changer)?.expected.take();
         match found {
             Found::Blank { .. } => {}
-            Found::Unreadable(_) => return expected,
+            Found::Unreadable(_) => {
+                let bay = Element::Drive(id);
+                return expected.filter(|tag| self.state.may_be_in(tag, bay));
+            }
             _ => return None,
         }
         let name = self.state.name_for_blank();

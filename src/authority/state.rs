@@ -231,6 +231,11 @@ impl State {
         self.elements.iter().find(|(_, content)| holds(content)).map(|(element, _)| *element)
     }
 
+    /// Whether a cartridge may be in an element: it is known to be in no other.
+    pub(super) fn may_be_in(&self, tag: &str, at: Element) -> bool {
+        self.place_of(tag).is_none_or(|known| known == at)
+    }
+
     /// The tag of what is in an element.
     pub fn tag_in(&self, element: Element) -> Option<&str> {
         self.elements.get(&element)?.as_ref()?.tag.as_deref()

@@ -16,6 +16,8 @@ impl World {
     pub fn sent(&mut self, id: DriveId, errand: ErrandId, what: Errand) -> Result<(), String> {
         self.may_be_sent(id, &what)?;
         if self.drives[&id].is_lost {
+            // Every errand is answered, as the shell does: that the drive is back may have been said too late.
+            self.drive_says(id, errand, Said::Lost("no answer".into()));
             return Ok(());
         }
         match what {

@@ -101,6 +101,10 @@ fn seeds_that_found_something_find_nothing_more() {
         ("drives that people serve take what is needed first", &[49, 73, 96, 124, 153, 249]),
         ("what cannot be read is looked at again before it is given up", &[633]),
         ("what cannot be erased is not tried for ever", &[3486]),
+        ("a restore goes with the machine that gets it", &[536, 6416, 8180, 8904]),
+        ("no errand is without an answer", &[2049]),
+        ("the wrong one is put away before the right one comes", &[11018]),
+        ("nobody is where the changer does not see them", &[13766, 14774]),
     ];
     for (what, seeds) in found {
         for seed in seeds {
