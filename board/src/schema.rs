@@ -54,6 +54,7 @@ const CAPABILITIES: &[&str] = &[
     "CAP_NET_ADMIN",
     "CAP_NET_BIND_SERVICE",
     "CAP_NET_RAW",
+    "CAP_SYSLOG",
     "CAP_SYS_BOOT",
     "CAP_SYS_RAWIO",
     "CAP_SYS_TIME",

@@ -151,7 +151,7 @@ fn wrong_lists_names_and_what_does_not_go_together_are_named() {
         (
             "inherits = \"box\"\n[process.net]\ncapabilities = [\"CAP_SYS_ADMIN\"]",
             "DIR/mine.toml: process.net.capabilities: an entry \"CAP_SYS_ADMIN\" is none of CAP_NET_ADMIN, \
-             CAP_NET_BIND_SERVICE, CAP_NET_RAW, CAP_SYS_BOOT, CAP_SYS_RAWIO, CAP_SYS_TIME",
+             CAP_NET_BIND_SERVICE, CAP_NET_RAW, CAP_SYSLOG, CAP_SYS_BOOT, CAP_SYS_RAWIO, CAP_SYS_TIME",
         ),
         (
             "inherits = \"box\"\n[process.extra]\nuser = 200",

@@ -119,7 +119,7 @@ impl Sandbox<'_> {
         Ok(())
     }
 
-    /// A console has its line.
+    /// A console has its line, and shows the kernel's.
     fn console(&mut self) -> Result<(), Fault> {
         let missing = || Fault::usage("a console needs a serial port");
         let port = self.instance.ok_or_else(missing)?;
@@ -129,6 +129,7 @@ impl Sandbox<'_> {
         chown(&line, Some(self.process.user), Some(self.process.user))
             .map_err(|e| Fault::host(format!("cannot give {line} away"), &e))?;
         self.cage.write.push(line.clone().into());
+        self.cage.read.push("/dev/kmsg".into());
         self.words.extend(["--port".into(), line]);
         if let Some(speed) = serial.speeds_baud.first() {
             self.words.extend(["--speed".into(), speed.to_string()]);

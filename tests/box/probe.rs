@@ -58,6 +58,7 @@ const META: Attempt = ("read settings and identity", || open("/run/tapioca/meta"
 const STATE: Attempt = ("read the catalogue", || File::open("/data/tapioca/catalogue").map(drop));
 const LEASE: Attempt = ("write the network's state", || write("/run/tapioca/net/probe"));
 const LINE: Attempt = ("open its serial line", || open("/dev/ttyS0"));
+const LOG: Attempt = ("read the kernel's lines", || File::open("/dev/kmsg").map(drop));
 const DRIVE: Attempt = ("open a drive", || open("/dev/sg1"));
 const CLOCK: Attempt = ("set the clock", || {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
@@ -75,13 +76,13 @@ const ITSELF: Attempt = ("start itself again", || run("/init"));
 /// What each may do of what not everybody may.
 const CHILDREN: &[(&str, &[Attempt])] = &[
     ("steward", &[META, LOCAL]),
-    ("console", &[LINE, LOCAL]),
+    ("console", &[LINE, LOG, LOCAL]),
     ("net", &[LEASE, CLOCK, DATAGRAM, PORT, LOCAL, LISTEN]),
     ("scsi_door", &[DRIVE, LOCAL]),
     ("serve", &[STATE, LISTEN, DATAGRAM, ITSELF, LOCAL]),
 ];
 const SOMEBODY: &[Attempt] =
-    &[META, STATE, LEASE, LINE, DRIVE, CLOCK, LISTEN, DATAGRAM, PORT, RAW, LOCAL, ITSELF];
+    &[META, STATE, LEASE, LINE, LOG, DRIVE, CLOCK, LISTEN, DATAGRAM, PORT, RAW, LOCAL, ITSELF];
 
 fn open(path: &str) -> io::Result<()> {
     OpenOptions::new().read(true).write(true).open(path).map(drop)
