@@ -132,7 +132,7 @@ fn a_library_behind_virtio_is_found_as_the_kernel_shows_it() {
     let sysfs = Sysfs::of("virtio-library");
     assert_eq!(
         sysfs.names(),
-        ["drive-DRV001 /dev/sg0", "drive-DRV002 /dev/sg1", "changer-beaf13 /dev/sg2"]
+        ["drive-DRV001 /dev/sg2", "drive-DRV002 /dev/sg1", "changer-CHG001 /dev/sg0"]
     );
 }
 
