@@ -4,10 +4,11 @@
 //! waited for, and what cannot be opened now is tried again when it is wanted again. Whoever moves cartridges
 //! holds the [`Robot`]: there is one hand.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use scsi::{Data, Outcome, Transport};
+use scsi::{Data, ElementAddress, Outcome, Transport};
 use smc::{Changer, Inventory};
 
 use crate::library::device;
@@ -73,6 +74,8 @@ pub struct Devices {
     shared: Mutex<Option<SharedTransport>>,
     /// Serial numbers of the drives that could be opened, in their order.
     serials: Mutex<Vec<Option<String>>>,
+    /// Addresses of their bays in the changer, as far as they are known.
+    bays: Mutex<BTreeMap<usize, ElementAddress>>,
     scribe: Scribe,
     /// The changer's hand.
     pub robot: Robot,
@@ -84,8 +87,8 @@ impl Devices {
     pub fn open(names: Names, scribe: Scribe) -> Devices {
         let count = names.drives.len();
         let (names, serials) = (Mutex::new(names), Mutex::new(vec![None; count]));
-        let (shared, robot) = (Mutex::default(), Robot::default());
-        let devices = Devices { names, shared, serials, scribe, robot };
+        let (shared, bays, robot) = (Mutex::default(), Mutex::default(), Robot::default());
+        let devices = Devices { names, shared, serials, bays, scribe, robot };
         if let Err(fault) = devices.changer() {
             tracing::error!(%fault, "the changer is tried again when it is wanted");
         }
@@ -102,7 +105,16 @@ impl Devices {
     pub fn behind_doors(names: Names, scribe: Scribe) -> Devices {
         let serials = Mutex::new(vec![None; names.drives.len()]);
         let (names, shared, robot) = (Mutex::new(names), Mutex::default(), Robot::default());
-        Devices { names, shared, serials, scribe, robot }
+        Devices { names, shared, serials, bays: Mutex::default(), scribe, robot }
+    }
+
+    /// A drive is in this bay of the changer.
+    pub fn is_in(&self, drive: usize, bay: ElementAddress) {
+        self.bays().insert(drive, bay);
+    }
+
+    fn bays(&self) -> MutexGuard<'_, BTreeMap<usize, ElementAddress>> {
+        self.bays.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn names(&self) -> MutexGuard<'_, Names> {
@@ -120,6 +132,7 @@ impl Devices {
     /// The changer is called so from now on.
     pub fn take_changer(&self, name: String) {
         self.names().changer = Some(name);
+        self.bays().clear();
     }
 
     /// Whether there is a changer.
@@ -149,7 +162,8 @@ impl Devices {
     /// One of them is not there, or was in use by somebody else for [ten seconds](IN_USE).
     pub fn mount(&self, drive: usize) -> Result<Mount, Fault> {
         let changer = self.changer()?;
-        Ok(Mount::new(self.drive(drive)?, changer, self.scribe))
+        let bay = self.bays().get(&drive).copied();
+        Ok(Mount::new(self.drive(drive)?, changer, self.scribe).in_bay(bay))
     }
 
     /// A drive by itself.

@@ -105,20 +105,18 @@ impl Own {
         Ok(all.map(|(place, element)| (place, content(element))).collect())
     }
 
-    /// Which of the changer's drives are ours: by serial number; where it does not tell, there are as many as
-    /// we have, and somebody said in which order, by order.
+    /// Which of the changer's drives are ours: as it tells; where it tells nothing, there are as many as we have, and
+    /// somebody said in which order, by order.
     fn find_bays(&mut self, found: &Inventory) {
         let serials = self.devices.serials();
-        let ids = (1..).map(DriveId);
-        for (serial, id) in serials.iter().zip(ids) {
-            let index = usize::from(id.0) - 1;
-            let by_order = (self.devices.are_in_order()
-                && found.drives.len() == serials.len()
-                && found.drives.iter().all(|bay| bay.device.is_none()))
-            .then(|| &found.drives[index]);
-            let by_serial = serial.as_ref().and_then(|serial| found.drive_by_serial(serial));
-            if let Some(bay) = by_serial.or(by_order) {
-                self.bays.insert(bay.address.0, id);
+        let by_order = self.devices.are_in_order()
+            && found.drives.len() == serials.len()
+            && found.drives.iter().all(|bay| bay.device.is_none());
+        for (drive, told) in found.bays_of(&serials).into_iter().enumerate() {
+            let bay = told.or_else(|| found.drives.get(drive).filter(|_| by_order));
+            if let Some(bay) = bay {
+                self.bays.insert(bay.address.0, DriveId::of(drive));
+                self.devices.is_in(drive, bay.address);
             }
         }
     }

@@ -3,6 +3,8 @@
 //! Owns the element lists and the questions asked of them. A list is as good as the
 //! [generation](crate::Changer::generation) it was taken in.
 
+use std::collections::BTreeSet;
+
 use scsi::element::{ElementDescriptor, ElementKind};
 use scsi::vpd::{Designator, Name};
 use scsi::{ElementAddress, VolumeTag, reader};
@@ -120,6 +122,25 @@ impl Inventory {
             (Some(drive), None) => Some(drive),
             _ => None,
         }
+    }
+
+    /// In which bay each of these drives is, by their serial numbers. Where as many bays as drives are there, and one of
+    /// each is left, they belong together: some changers cut the last name of their answer short.
+    pub fn bays_of(&self, serials: &[Option<String>]) -> Vec<Option<&Element>> {
+        let told = |serial: &Option<String>| self.drive_by_serial(serial.as_ref()?);
+        let mut bays: Vec<Option<&Element>> = serials.iter().map(told).collect();
+        let taken: BTreeSet<u16> = bays.iter().flatten().map(|bay| bay.address.0).collect();
+        let left = self.drives.iter().filter(|bay| !taken.contains(&bay.address.0));
+        let left: Vec<&Element> = left.collect();
+        let mut alone = bays.iter_mut().filter(|bay| bay.is_none());
+        if let (Some(drive), None, [bay]) = (alone.next(), alone.next(), left.as_slice())
+            && serials.len() == self.drives.len()
+            && serials.iter().all(Option::is_some)
+            && bay.device.is_none()
+        {
+            *drive = Some(bay);
+        }
+        bays
     }
 
     /// The slot with the lowest address that is free.

@@ -293,6 +293,16 @@ fn an_emulators_captured_reply_names_its_drives() {
     assert_eq!(serial("XYZZY_A1"), Some(500));
     assert_eq!(serial("XYZZY_A3"), Some(502));
     assert_eq!(inventory.drives[3].device, None);
+    // Of four that are known the fourth is in the bay that is left; of fewer, or of a stranger's, nobody knows.
+    let bays = |names: &[&str]| -> Vec<Option<u16>> {
+        let serials: Vec<_> = names.iter().map(|name| Some((*name).to_owned())).collect();
+        inventory.bays_of(&serials).into_iter().map(|bay| Some(bay?.address.0)).collect()
+    };
+    let first = ["XYZZY_A1", "XYZZY_A2", "XYZZY_A3"];
+    let all = [first.as_slice(), &["XYZZY_A4"]].concat();
+    assert_eq!(bays(&all), [500, 501, 502, 503].map(Some));
+    assert_eq!(bays(&all[1..]), [Some(501), Some(502), None]);
+    assert_eq!(bays(&["XYZZY_A1", "a", "XYZZY_A3", "b"]), [Some(500), None, Some(502), None]);
     assert!(inventory.drives.iter().all(|d| d.full));
 }
 

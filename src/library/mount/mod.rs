@@ -90,6 +90,13 @@ impl Mount {
         self
     }
 
+    /// Says which bay of the changer the drive is in, for changers that do not tell.
+    #[must_use]
+    pub fn in_bay(mut self, bay: Option<ElementAddress>) -> Mount {
+        self.bay = bay;
+        self
+    }
+
     /// Whether cartridges can be fetched.
     pub fn has_changer(&self) -> bool {
         self.changer.is_some()
