@@ -111,6 +111,8 @@ impl Owner {
     }
 
     fn give(&self, id: ErrandId, todo: Todo) {
+        // A stop that follows is of this errand, even if it comes before its begin.
+        self.own.stop.store(false, Ordering::Relaxed);
         if self.todo.send(todo).is_err() {
             self.own.say(id, Said::Lost("its thread died".into()));
         }
@@ -128,7 +130,6 @@ impl Own {
 
     fn run(&self) {
         while let Some(todo) = self.next() {
-            self.stop.store(false, Ordering::Relaxed);
             self.check_health(&todo);
             let begun = Instant::now();
             match todo {
