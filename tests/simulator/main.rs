@@ -84,7 +84,7 @@ fn nothing_promised_is_lost_whatever_happens() {
 }
 
 /// Seeds that failed once. Worlds and people have changed since, so the rules that were missing are also
-/// scenes of their own, in `tests/authority.rs`.
+/// scenes of their own, in `tests/authority`.
 #[test]
 fn seeds_that_found_something_find_nothing_more() {
     let found = [
