@@ -53,6 +53,17 @@ impl Element {
         !self.full && self.except.is_none()
     }
 
+    /// False when the changer names another drive than the one with this serial number. The name's end may be missing.
+    fn may_be(&self, serial: &str) -> bool {
+        match self.device.as_ref().map(|device| &device.name) {
+            None => true,
+            Some(Name::T10 { id, .. }) => {
+                id.split(' ').next_back().is_some_and(|begin| serial.trim().starts_with(begin))
+            }
+            Some(_) => false,
+        }
+    }
+
     /// True when the changer says the drive here has this serial number (or world-wide name).
     pub fn is_device(&self, serial: &str) -> bool {
         let Some(Designator { name, .. }) = &self.device else { return false };
@@ -125,18 +136,19 @@ impl Inventory {
     }
 
     /// In which bay each of these drives is, by their serial numbers. Where as many bays as drives are there, and one of
-    /// each is left, they belong together: some changers cut the last name of their answer short.
+    /// each is left, they belong together unless the changer names another drive: some cut the last name of their
+    /// answer short.
     pub fn bays_of(&self, serials: &[Option<String>]) -> Vec<Option<&Element>> {
         let told = |serial: &Option<String>| self.drive_by_serial(serial.as_ref()?);
         let mut bays: Vec<Option<&Element>> = serials.iter().map(told).collect();
         let taken: BTreeSet<u16> = bays.iter().flatten().map(|bay| bay.address.0).collect();
         let left = self.drives.iter().filter(|bay| !taken.contains(&bay.address.0));
         let left: Vec<&Element> = left.collect();
-        let mut alone = bays.iter_mut().filter(|bay| bay.is_none());
-        if let (Some(drive), None, [bay]) = (alone.next(), alone.next(), left.as_slice())
+        let mut alone = bays.iter_mut().zip(serials).filter(|(bay, _)| bay.is_none());
+        if let (Some((drive, Some(serial))), None, [bay]) =
+            (alone.next(), alone.next(), left.as_slice())
             && serials.len() == self.drives.len()
-            && serials.iter().all(Option::is_some)
-            && bay.device.is_none()
+            && bay.may_be(serial)
         {
             *drive = Some(bay);
         }

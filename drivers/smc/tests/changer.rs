@@ -5,8 +5,11 @@
 mod common;
 
 use common::*;
+use scsi::vpd::Name;
 use scsi::{ElementAddress, Outcome, VolumeTag};
-use smc::{Changer, ChangerFault, Error, LinkFault, MOVE_TIMEOUT, OperatorFault, OurFault};
+use smc::{
+    Changer, ChangerFault, Error, Inventory, LinkFault, MOVE_TIMEOUT, OperatorFault, OurFault,
+};
 
 const RANGES: [(u16, u16); 4] = [(1, 1), (1000, 3), (10, 1), (500, 2)];
 
@@ -288,22 +291,34 @@ fn an_emulators_captured_reply_names_its_drives() {
         .expect(&query(4, 500, 4, true, 2), Reply::Data(status(4, 0x80, &drives)))
         .expect(&query(4, 500, 4, false, 3), Reply::Data(captured))
         .expect(&query(4, 503, 1, false, 3), Reply::Data(status(4, 0, &[])));
-    let inventory = changer.inventory().unwrap();
+    let mut inventory = changer.inventory().unwrap();
     let serial = |name: &str| inventory.drive_by_serial(name).map(|d| d.address.0);
     assert_eq!(serial("XYZZY_A1"), Some(500));
     assert_eq!(serial("XYZZY_A3"), Some(502));
     assert_eq!(inventory.drives[3].device, None);
-    // Of four that are known the fourth is in the bay that is left; of fewer, or of a stranger's, nobody knows.
-    let bays = |names: &[&str]| -> Vec<Option<u16>> {
+    let bays = |inventory: &Inventory, names: &[&str]| -> Vec<Option<u16>> {
         let serials: Vec<_> = names.iter().map(|name| Some((*name).to_owned())).collect();
         inventory.bays_of(&serials).into_iter().map(|bay| Some(bay?.address.0)).collect()
     };
-    let first = ["XYZZY_A1", "XYZZY_A2", "XYZZY_A3"];
-    let all = [first.as_slice(), &["XYZZY_A4"]].concat();
-    assert_eq!(bays(&all), [500, 501, 502, 503].map(Some));
-    assert_eq!(bays(&all[1..]), [Some(501), Some(502), None]);
-    assert_eq!(bays(&["XYZZY_A1", "a", "XYZZY_A3", "b"]), [Some(500), None, Some(502), None]);
-    assert!(inventory.drives.iter().all(|d| d.full));
+    // Of four that are known the fourth is in the bay that is left; of fewer nobody knows.
+    let all = ["XYZZY_A1", "XYZZY_A2", "XYZZY_A3", "XYZZY_A4"];
+    let (each, without_last) =
+        ([500, 501, 502, 503].map(Some), [Some(500), Some(501), Some(502), None]);
+    assert_eq!(bays(&inventory, &all), each);
+    assert_eq!(bays(&inventory, &all[1..]), [Some(501), Some(502), None]);
+    assert_eq!(
+        bays(&inventory, &["XYZZY_A1", "a", "XYZZY_A3", "b"]),
+        [Some(500), None, Some(502), None]
+    );
+    // As much of its name as came must be right.
+    let mut told = |id: &str| {
+        let mut device = inventory.drives[0].device.clone().unwrap();
+        device.name = Name::T10 { vendor: "IBM".into(), id: id.into() };
+        inventory.drives[3].device = Some(device);
+        bays(&inventory, &all)
+    };
+    assert_eq!(told("ULT3580-TD8     XY"), each);
+    assert_eq!(told("ULT3580-TD8     XZ"), without_last);
 }
 
 #[test]
