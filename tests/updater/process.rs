@@ -249,8 +249,10 @@ fn a_good_update_is_put_aside_tried_accepted_and_gone_back_from() {
 
     count_down(played.esp(), "0.2.0+3", "0.2.0+2-1");
     let line = played.start(release("0.2.0"), QUICK);
-    let state = line.until("accepted", |s| s.waits_for.is_none() && s.doing.is_empty());
-    assert!(state.told[0].words.contains("0.2.0 is accepted"), "{:?}", state.told);
+    let is_accepted =
+        |s: &State| s.told.first().is_some_and(|told| told.words.contains("0.2.0 is accepted"));
+    let state = line.until("accepted", is_accepted);
+    assert_eq!((state.waits_for, state.doing.as_str()), (None, ""));
     assert_eq!(played.names(), ["0.1.0", "0.2.0"]);
 
     assert!(line.done(Wish::Rollback).contains("0.1.0 is what is started next"));
