@@ -108,9 +108,21 @@ impl Devices {
         Devices { names, shared, serials, bays: Mutex::default(), scribe, robot }
     }
 
-    /// A drive is in this bay of the changer.
-    pub fn is_in(&self, drive: usize, bay: ElementAddress) {
-        self.bays().insert(drive, bay);
+    /// Which of the changer's drives are ours, by index and address: as it tells; where it tells nothing, there are as many
+    /// as we have, and somebody said in which order, by order. Errands know it from now on.
+    pub fn find_bays(&self, found: &Inventory) -> Vec<(usize, ElementAddress)> {
+        let serials = self.serials();
+        let by_order = self.are_in_order()
+            && found.drives.len() == serials.len()
+            && found.drives.iter().all(|bay| bay.device.is_none());
+        let told = found.bays_of(&serials).into_iter().enumerate();
+        let ours = told.filter_map(|(drive, told)| {
+            let bay = told.or_else(|| found.drives.get(drive).filter(|_| by_order))?;
+            Some((drive, bay.address))
+        });
+        let ours: Vec<_> = ours.collect();
+        self.bays().extend(ours.iter().copied());
+        ours
     }
 
     fn bays(&self) -> MutexGuard<'_, BTreeMap<usize, ElementAddress>> {
@@ -227,7 +239,7 @@ impl Devices {
     }
 
     /// Whether the changer's bays may be taken to be in the order of the drives.
-    pub fn are_in_order(&self) -> bool {
+    fn are_in_order(&self) -> bool {
         self.names().in_order
     }
 }

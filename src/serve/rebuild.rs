@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::config;
-use super::devices::Devices;
+use super::devices::{Devices, inventory};
 use super::doors::{Change, Doors};
 use super::own;
 use crate::catalogue::export;
@@ -28,6 +28,8 @@ use crate::tapicom::door::CONSOLE;
 
 /// How long drives and a robot that others hold may take to come.
 const DOORS_WAIT: Duration = Duration::from_secs(20);
+/// For how long none comes when all are there.
+const DOORS_QUIET: Duration = Duration::from_secs(3);
 /// The longest copy of the records that is read, bytes.
 const RECORDS_BYTES_MAX: usize = 1 << 30;
 /// Ends of a catalogue's two files.
@@ -225,10 +227,15 @@ fn anew(catalogue: &Path, devices: &Devices, doors: Option<Doors>) -> Result<Vec
     if let Some(mut doors) = doors {
         wait_for(&mut doors, devices);
     }
+    if let Some(mut changer) = devices.changer()? {
+        devices.find_bays(&inventory(&mut changer)?);
+    }
     // A cartridge in another drive would be missed.
     for drive in 1..devices.count() {
-        if let Err(fault) = devices.mount(drive).and_then(|mut mount| mount.put_away()) {
-            tracing::warn!(%fault, "drive {} keeps what is in it", drive + 1);
+        match devices.mount(drive) {
+            Ok(mut mount) if mount.has_changer() => mount.put_away()?,
+            Ok(_) => tracing::warn!("drive {}: what is in it is not read", drive + 1),
+            Err(fault) => tracing::warn!(%fault, "drive {} is not looked into", drive + 1),
         }
     }
     let mut mount = devices.mount(0)?;
@@ -285,12 +292,16 @@ fn remove(path: &Path) -> Result<(), Fault> {
     }
 }
 
-/// Waits until a robot and a drive are there, or for as long as they may take.
+/// Waits until a robot and drives are there and no more come, or for as long as they may take.
 fn wait_for(doors: &mut Doors, devices: &Devices) {
     let deadline = Instant::now() + DOORS_WAIT;
-    let mut drives = 0;
-    while Instant::now() < deadline && (drives == 0 || doors.robot().is_none()) {
+    let (mut drives, mut quiet_since) = (0, Instant::now());
+    let is_whole = |drives: i32, doors: &Doors, quiet_since: Instant| {
+        drives > 0 && doors.robot().is_some() && quiet_since.elapsed() > DOORS_QUIET
+    };
+    while Instant::now() < deadline && !is_whole(drives, doors, quiet_since) {
         for change in doors.look(Instant::now()) {
+            quiet_since = Instant::now();
             match change {
                 Change::DriveCame(_) => drives += 1,
                 Change::RobotCame(name) => devices.take_changer(name),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use scsi::ElementAddress;
-use smc::{Changer, Inventory};
+use smc::Changer;
 
 use super::devices::{Devices, inventory};
 use crate::authority::event::{Content, DriveId, Element, Event};
@@ -94,7 +94,9 @@ impl Own {
             let _hand = robot.hand();
             inventory(changer)?
         };
-        self.find_bays(&found);
+        for (drive, bay) in self.devices.find_bays(&found) {
+            self.bays.insert(bay.0, DriveId::of(drive));
+        }
         let slots = found.storage.iter().map(|e| (Element::Slot(e.address.0), e));
         let mail = found.import_export.iter().map(|e| (Element::MailSlot(e.address.0), e));
         let hands = found.transports.iter().map(|e| (Element::Hand(e.address.0), e));
@@ -103,22 +105,6 @@ impl Own {
         let drives = drives.filter_map(|e| Some((Element::Drive(*bays.get(&e.address.0)?), e)));
         let all = slots.chain(mail).chain(hands).chain(drives);
         Ok(all.map(|(place, element)| (place, content(element))).collect())
-    }
-
-    /// Which of the changer's drives are ours: as it tells; where it tells nothing, there are as many as we have, and
-    /// somebody said in which order, by order.
-    fn find_bays(&mut self, found: &Inventory) {
-        let serials = self.devices.serials();
-        let by_order = self.devices.are_in_order()
-            && found.drives.len() == serials.len()
-            && found.drives.iter().all(|bay| bay.device.is_none());
-        for (drive, told) in found.bays_of(&serials).into_iter().enumerate() {
-            let bay = told.or_else(|| found.drives.get(drive).filter(|_| by_order));
-            if let Some(bay) = bay {
-                self.bays.insert(bay.address.0, DriveId::of(drive));
-                self.devices.is_in(drive, bay.address);
-            }
-        }
     }
 
     fn move_medium(&mut self, from: Element, to: Element) -> Result<(), Fault> {
