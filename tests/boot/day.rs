@@ -8,8 +8,11 @@ use super::client::{Client, plant};
 use super::rig::{self, Extra, Machine, keys};
 use super::transcript::Transcript;
 use super::tree::{assert_same, snapshot};
-use super::typist::PASSWORD;
+use super::typist::{PASSWORD, Typist};
 use super::{code, until};
+
+/// What a cartridge holds: less than what is backed up.
+const CARTRIDGE_MB: &str = "5";
 
 /// Debian's tgt as a library of two drives, seven cartridges and a robot.
 struct Library {
@@ -24,7 +27,9 @@ fn tool() -> PathBuf {
 impl Library {
     fn start(dir: PathBuf) -> Library {
         let port = rig::free_port().to_string();
-        let done = Command::new(tool()).arg("start").arg(&dir).arg(port).output().unwrap();
+        let mut start = Command::new(tool());
+        let done = start.arg("start").arg(&dir).arg(port).env("TAPE_MB", CARTRIDGE_MB).output();
+        let done = done.unwrap();
         assert!(done.status.success(), "{done:?}");
         let url = String::from_utf8(done.stdout).unwrap().trim().to_owned();
         Library { dir, url }
@@ -63,11 +68,16 @@ fn a_day_on_a_serial_line_with_a_library_of_somebody_elses() {
 
     // The library, and whom it is for.
     let plain = "cellar> ";
-    until(&mut || line.say("show library", plain), "TAP007L8");
+    let all_are_known = &mut || {
+        let media = line.say("show media", plain);
+        format!("{} of 7\n{media}", media.matches(" blank ").count())
+    };
+    until(all_are_known, "7 of 7");
+    put_away(line);
     seen.say("show library", plain);
-    until(&mut || line.say("show drives", plain), "idle");
     seen.say("show drives", plain);
-    seen.say("medium TAP001L8 label daily", plain);
+    seen.say("medium TAP001L8 label default", plain);
+    seen.say("show medium TAP001L8", plain);
     seen.say("user ada may look back-up restore", plain);
     seen.say("user ada password", "New password: ");
     seen.say(PASSWORD, "Once more: ");
@@ -84,20 +94,36 @@ fn a_day_on_a_serial_line_with_a_library_of_somebody_elses() {
     assert_same(&read("tree"), &read("back"));
 
     seen.say("show jobs", plain);
-    seen.say("show media", plain);
-    seen.say("drive 1 unload", plain);
-    seen.say("rebuild", "type yes: ");
+    let media = line.say("show media", plain);
+    assert!(media.matches(" default ").count() >= 2, "it goes on one cartridge:\n{media}");
+    seen.say("rebuild", "rebuild: type yes: ");
     seen.say("yes", plain);
     until(&mut || line.say("show status", plain), "the catalogue was made anew");
     until(&mut || line.say("show jobs", plain), "web");
     seen.say("show jobs", plain);
+    // The service serves its console first, and the network soon after.
+    let jobs = &mut || String::from_utf8_lossy(&client.tapicli("jobs", None).stdout).into_owned();
+    until(jobs, "web");
     client.ok("restore --name all --to again", None, line);
     assert_same(&read("tree"), &read("again"));
 
-    seen.say("power off", "type yes: ");
-    seen.say("yes", "it is done now");
+    seen.say("power off", "power off: type yes: ");
+    seen.end("yes", "it is done now");
     machine.ends();
     seen.is_golden("day.txt");
+}
+
+/// Brings all cartridges to their slots.
+fn put_away(line: &Typist) {
+    let plain = "cellar> ";
+    let unload = &mut || {
+        for words in ["drive 1 unload", "drive 2 unload"] {
+            line.say(words, plain);
+        }
+        let drives = line.say("show drives", plain);
+        format!("{} of 2 are empty\n{drives}", drives.matches("idle  -").count())
+    };
+    until(unload, "2 of 2 are empty");
 }
 
 fn claim(seen: &mut Transcript<'_>) {
@@ -122,6 +148,6 @@ fn give_an_address(seen: &mut Transcript<'_>) {
     seen.say("commit confirm 5", configure);
     seen.say("confirm", configure);
     seen.say("exit", "cellar> ");
-    until(&mut || seen.line.say("show network", "cellar> "), "10.0.2.15/24");
+    until(&mut || seen.line.say("show network", "cellar> "), "  static");
     seen.say("show network", "cellar> ");
 }

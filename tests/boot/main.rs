@@ -7,6 +7,7 @@ mod client;
 mod cuts;
 mod day;
 mod rig;
+mod scan;
 mod transcript;
 #[path = "../common/tree.rs"]
 #[allow(dead_code, reason = "shared with other tests")]

@@ -30,7 +30,10 @@ impl<'a> Transcript<'a> {
         let typed = if secret { "" } else { typed };
         self.text.push_str(format!("{}{typed}", self.prompt).trim_end());
         self.text.push('\n');
-        let mut lines: Vec<&str> = shown.lines().filter(|line| !line.starts_with("* ")).collect();
+        // News pushes what is asked down: it is there again, with nothing behind it.
+        let asked = self.prompt.trim_end();
+        let is_answer = |line: &&str| !line.starts_with("* ") && line.trim_end() != asked;
+        let mut lines: Vec<&str> = shown.lines().filter(is_answer).collect();
         if lines.last().is_some_and(|last| last.trim_end() == prompt.trim_end()) {
             lines.pop();
         }
@@ -40,6 +43,17 @@ impl<'a> Transcript<'a> {
         }
         prompt.clone_into(&mut self.prompt);
         lines.join("\n")
+    }
+
+    /// Types the last line, after which the box says this and asks nothing more.
+    pub fn end(&mut self, typed: &str, answer: &str) {
+        let is_it = |line: &str| line.trim_end() == answer;
+        let before = self.line.text().lines().filter(|line| is_it(line)).count();
+        self.line.send(format!("{typed}\r").as_bytes());
+        self.line.until(answer, |screen| {
+            screen.text().lines().filter(|line| is_it(line)).count() > before
+        });
+        self.text.push_str(&format!("{}{typed}\n{answer}\n", self.prompt));
     }
 
     /// Compares with the file; `BLESS=1` writes it.
@@ -81,11 +95,16 @@ fn normal_word(word: &str) -> String {
     let letters = |part: &str, count: usize| {
         part.len() == count && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
     };
+    let is_code = |part: &str| {
+        part.len() == 4 && part.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+    };
     let blocks: Vec<&str> = word.split('-').collect();
     if word.starts_with("TAP-") {
         "TAP-1234-5678".into()
     } else if blocks.len() == 6 && blocks.iter().all(|block| letters(block, 4)) {
         "aaaa-bbbb-cccc-dddd-eeee-ffff".into()
+    } else if blocks.len() == 5 && blocks.iter().all(|block| is_code(block)) {
+        "ABCD-EFGH-JKMN-PQRS-TVWX".into()
     } else if all('-', 3) {
         "2026-11-28".into()
     } else if all(':', 3) || all(':', 2) {
