@@ -30,9 +30,10 @@ impl<'a> Transcript<'a> {
         let typed = if secret { "" } else { typed };
         self.text.push_str(format!("{}{typed}", self.prompt).trim_end());
         self.text.push('\n');
-        // News pushes what is asked down: it is there again, with nothing behind it.
-        let asked = self.prompt.trim_end();
-        let is_answer = |line: &&str| !line.starts_with("* ") && line.trim_end() != asked;
+        // News pushes what is asked and what is typed down: they are there again.
+        let (asked, whole) = (self.prompt.trim_end(), format!("{}{typed}", self.prompt));
+        let is_again = |line: &str| line == asked || line == whole.trim_end();
+        let is_answer = |line: &&str| !line.starts_with("* ") && !is_again(line.trim_end());
         let mut lines: Vec<&str> = shown.lines().filter(is_answer).collect();
         if lines.last().is_some_and(|last| last.trim_end() == prompt.trim_end()) {
             lines.pop();
@@ -76,6 +77,10 @@ fn normal(text: &str) -> String {
 }
 
 fn normal_line(line: &str) -> String {
+    // Before the claim, links come up while the page is shown.
+    if line.starts_with("link  ") {
+        return "link           (one)".into();
+    }
     let mut out = String::new();
     for word in line.split_inclusive(' ') {
         let bare = word.trim_end();
