@@ -184,13 +184,16 @@ impl Decoder {
         Decoder { side, room, filled: 0, failed: None }
     }
 
-    /// Takes bytes, as many as there is room for; how many. When it takes none, [`frame`](Decoder::frame) makes
-    /// room.
-    pub fn push(&mut self, bytes: &[u8]) -> usize {
-        let count = bytes.len().min(self.room.len() - self.filled);
-        self.room[self.filled..self.filled + count].copy_from_slice(&bytes[..count]);
+    /// Takes what comes first, as much as there is room for, and says how many bytes; 0: nothing follows. There is
+    /// room whenever [`frame`](Decoder::frame) had none to give.
+    ///
+    /// # Errors
+    ///
+    /// As `from`.
+    pub fn fill(&mut self, from: &mut impl Read) -> std::io::Result<usize> {
+        let count = from.read(&mut self.room[self.filled..])?;
         self.filled += count;
-        count
+        Ok(count)
     }
 
     /// The next frame, if all of it is there. After a violation there is none ever more.
@@ -245,18 +248,16 @@ impl Decoder {
 
 /// Reads the next frame, waiting for it; none: the other end closed between two frames.
 pub fn read(decoder: &mut Decoder, from: &mut impl Read) -> Result<Option<Frame>, Fault> {
-    let mut piece = Zeroizing::new([0; 4096]);
     loop {
         if let Some(frame) = decoder.frame()? {
             return Ok(Some(frame));
         }
-        let room = piece.len().min(decoder.room.len() - decoder.filled);
-        match from.read(&mut piece[..room]) {
+        match decoder.fill(from) {
             Ok(0) if decoder.is_within_a_frame() => {
                 return Err(Fault::later(Blame::Link, "tapicom was cut within a message"));
             }
             Ok(0) => return Ok(None),
-            Ok(count) => _ = decoder.push(&piece[..count]),
+            Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(Fault::host("cannot hear the authority", &error)),
         }
@@ -298,7 +299,7 @@ mod tests {
             let mut decoder = Decoder::new(Side::Authority);
             let mut found = Vec::new();
             for piece in bytes.chunks(size) {
-                assert_eq!(decoder.push(piece), piece.len());
+                assert_eq!(decoder.fill(&mut &*piece).unwrap(), piece.len());
                 while let Some(frame) = decoder.frame().unwrap() {
                     found.push(frame);
                 }
@@ -321,13 +322,13 @@ mod tests {
             [(0, b'T'), (4, 0), (4, 3), (4, 4), (4, 6), (4, 7), (5, 1), (7, 1), (8, 0), (14, 2)]
         {
             let mut decoder = Decoder::new(Side::Authority);
-            decoder.push(&changed(at, byte));
+            decoder.fill(&mut &changed(at, byte)[..]).unwrap();
             assert!(decoder.frame().is_err(), "{at} {byte}");
-            decoder.push(&good);
+            decoder.fill(&mut &good[..]).unwrap();
             assert!(decoder.frame().is_err(), "it goes on after a violation");
         }
         let mut decoder = Decoder::new(Side::Client);
-        decoder.push(&good);
+        decoder.fill(&mut &good[..]).unwrap();
         assert!(decoder.frame().is_err(), "a client hears a command");
     }
 
@@ -337,15 +338,15 @@ mod tests {
         bytes.push(0);
         bytes[12] += 1;
         let mut decoder = Decoder::new(Side::Authority);
-        decoder.push(&bytes);
+        decoder.fill(&mut &bytes[..]).unwrap();
         assert!(decoder.frame().is_err());
     }
 
     #[test]
     fn nothing_of_a_password_stays_in_the_decoder() {
         let mut decoder = Decoder::new(Side::Authority);
-        decoder.push(&login("correct horse").encode().unwrap());
-        decoder.push(&status(2).encode().unwrap()[..7]);
+        decoder.fill(&mut &login("correct horse").encode().unwrap()[..]).unwrap();
+        decoder.fill(&mut &status(2).encode().unwrap()[..7]).unwrap();
         assert!(decoder.frame().unwrap().is_some());
         assert_eq!(decoder.filled, 7);
         assert!(decoder.room[7..].iter().all(|byte| *byte == 0), "something stays");
@@ -367,12 +368,12 @@ mod tests {
         let bytes =
             [status(2).encode().unwrap().to_vec(), long.encode().unwrap().to_vec()].concat();
         let mut decoder = Decoder::new(Side::Authority);
-        let first = decoder.push(&bytes);
-        assert_eq!((first, decoder.push(&bytes)), (SHORT_BYTES, 0));
+        let mut rest = &bytes[..];
+        assert_eq!(decoder.fill(&mut rest).unwrap(), SHORT_BYTES);
         assert_eq!(decoder.frame().unwrap(), Some(status(2)));
-        let second = decoder.push(&bytes[first..]);
+        assert!(decoder.fill(&mut rest).unwrap() > 0);
         assert_eq!(decoder.frame().unwrap(), None);
-        decoder.push(&bytes[first + second..]);
+        assert!(decoder.fill(&mut rest).unwrap() > 0);
         assert_eq!(decoder.frame().unwrap(), Some(long));
         assert_eq!((decoder.room.len(), decoder.filled), (FRAME_BYTES_MAX, 0));
     }

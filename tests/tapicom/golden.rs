@@ -22,7 +22,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 fn heard(bytes: &[u8]) -> Frame {
     let side = if [1, 2, 5].contains(&bytes[4]) { Side::Authority } else { Side::Client };
     let mut decoder = Decoder::new(side);
-    assert_eq!(decoder.push(bytes), bytes.len());
+    assert_eq!(decoder.fill(&mut &*bytes).unwrap(), bytes.len());
     let frame = decoder.frame().unwrap().unwrap();
     assert!(!decoder.is_within_a_frame());
     frame
@@ -67,7 +67,7 @@ fn a_message_cut_or_changed_is_another_or_none() {
             bytes[12..16].copy_from_slice(&u32::try_from(cut - 16).unwrap().to_le_bytes());
             let side = if [1, 2, 5].contains(&bytes[4]) { Side::Authority } else { Side::Client };
             let mut decoder = Decoder::new(side);
-            decoder.push(&bytes);
+            decoder.fill(&mut &bytes[..]).unwrap();
             assert!(decoder.frame().is_err(), "{name} cut at {cut}");
         }
     }

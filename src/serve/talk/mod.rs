@@ -386,24 +386,12 @@ fn read(
             Ok(_) => {}
             Err(error) => return Err(Fault::host("cannot wait for a visitor", &error.into())),
         }
-        let mut piece = [0; 16 * 1024];
-        let count = from.read(&mut piece).map_err(|e| Fault::host("cannot hear a visitor", &e))?;
+        let count = decoder.fill(from).map_err(|e| Fault::host("cannot hear a visitor", &e))?;
         if count == 0 {
             return match decoder.is_within_a_frame() {
                 true => Err(Fault::stream("it was cut off within a frame")),
                 false => Ok(None),
             };
-        }
-        let mut rest = &piece[..count];
-        while !rest.is_empty() {
-            let taken = decoder.push(rest);
-            rest = &rest[taken..];
-            if taken == 0 {
-                break;
-            }
-        }
-        if !rest.is_empty() {
-            return Err(Fault::stream("more came than fits"));
         }
     }
 }

@@ -20,8 +20,7 @@ fn frames(side: Side, bytes: &[u8], piece: usize) -> (Vec<Frame>, bool) {
     let mut found = Vec::new();
     for mut piece in bytes.chunks(piece) {
         while !piece.is_empty() {
-            let taken = decoder.push(piece);
-            piece = &piece[taken..];
+            let taken = decoder.fill(&mut piece).expect("bytes in memory can be read");
             let before = found.len();
             loop {
                 match decoder.frame() {
