@@ -15,6 +15,7 @@ use super::record::{
     Change, Job, JobId, JobState, Kept, Level, Medium, MediumState, Record, Seconds, Set, Work,
 };
 use super::run::{NewRun, RunWriter};
+use super::snapshot::Snapshot;
 use super::store::{Catalogue, Commit};
 use super::tables::{Kind, place};
 use crate::library::contents::{Cartridge, Contents, Ending, Holds, PartFound, StreamFound};
@@ -39,6 +40,14 @@ pub struct Rebuilt {
     pub trouble: Vec<String>,
 }
 
+/// What is known beside what lies on media.
+pub struct Known<'a> {
+    /// Records of an export, or of the catalogue before.
+    pub records: Vec<Record>,
+    /// The catalogue before: lists of what lies on media that nobody can look at.
+    pub lists: Option<&'a Snapshot>,
+}
+
 /// Takes the lines of a stream's list and puts them into its run; returns what is wrong with it.
 pub type LinesOf<'a> =
     &'a mut dyn FnMut(&StreamFound, &mut RunWriter) -> Result<Vec<String>, Fault>;
@@ -48,14 +57,14 @@ pub fn lines_of_indexes(stream: &StreamFound, run: &mut RunWriter) -> Result<(),
     stream.parts.iter().try_for_each(|part| run.lines(&part.lines()?))
 }
 
-/// Puts all that was found into an empty catalogue, on top of `records`.
+/// Puts all that was found into an empty catalogue, on top of what is known.
 pub fn rebuild(
     catalogue: &mut Catalogue,
-    records: Vec<Record>,
+    known: Known<'_>,
     contents: &Contents,
     lines_of: LinesOf<'_>,
 ) -> Result<Rebuilt, Fault> {
-    let mut rebuilding = Rebuilding::new(records, contents);
+    let mut rebuilding = Rebuilding::new(known, contents);
     let folder = catalogue.path().parent().filter(|p| !p.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new(".")).to_owned();
     for copies in copies(contents) {
@@ -66,6 +75,10 @@ pub fn rebuild(
     }
     contents.cartridges.iter().for_each(|cartridge| rebuilding.cartridge(cartridge, contents));
     rebuilding.lose();
+    for id in rebuilding.elsewhere() {
+        let runs = rebuilding.list_before(id, &folder).into_iter().collect();
+        catalogue.commit(Commit { runs, ..Commit::default() })?;
+    }
     let (changes, rebuilt) = rebuilding.done();
     catalogue.commit(Commit { changes, ..Commit::default() })?;
     Ok(rebuilt)
@@ -93,26 +106,29 @@ fn copies(contents: &Contents) -> Vec<Vec<&StreamFound>> {
     all
 }
 
-struct Rebuilding {
+struct Rebuilding<'a> {
+    lists: Option<&'a Snapshot>,
     records: BTreeMap<(Kind, Vec<u8>), Record>,
     jobs: BTreeMap<JobId, Job>,
     by_stream: BTreeMap<StreamId, JobId>,
     /// Newest backup of each machine and name so far.
     newest: BTreeMap<(String, String), JobId>,
-    /// Media that were looked at.
+    /// Media of which is known what is on them.
     seen: BTreeSet<String>,
     found: BTreeSet<JobId>,
     trouble: Vec<String>,
 }
 
-impl Rebuilding {
-    fn new(records: Vec<Record>, contents: &Contents) -> Rebuilding {
+impl<'a> Rebuilding<'a> {
+    fn new(Known { records, lists }: Known<'a>, contents: &Contents) -> Rebuilding<'a> {
+        let is_seen = |c: &&Cartridge| !matches!(c.holds, Holds::Unknown { .. });
         let mut rebuilding = Rebuilding {
+            lists,
             records: BTreeMap::new(),
             jobs: BTreeMap::new(),
             by_stream: BTreeMap::new(),
             newest: BTreeMap::new(),
-            seen: contents.cartridges.iter().map(|c| c.name.clone()).collect(),
+            seen: contents.cartridges.iter().filter(is_seen).map(|c| c.name.clone()).collect(),
             found: BTreeSet::new(),
             trouble: Vec::new(),
         };
@@ -130,7 +146,22 @@ impl Rebuilding {
         rebuilding
     }
 
-    /// Makes or corrects the job of a stream; its list is that of the first copy that is whole.
+    /// The list of a job as the catalogue before has it. One that cannot be read is said.
+    fn list_before(&mut self, id: JobId, folder: &Path) -> Option<NewRun> {
+        let run = self.lists?.run(id).transpose()?;
+        let copied = run.and_then(|run| NewRun::of(&run, folder));
+        copied.map_err(|fault| self.trouble.push(format!("job {id}: {}", fault.what))).ok()
+    }
+
+    /// Jobs of which nothing was found, and that lie on media of which nobody knows what is on them.
+    fn elsewhere(&self) -> Vec<JobId> {
+        let jobs = self.jobs.values();
+        let is_it = |job: &&Job| !self.found.contains(&job.id) && !job.kept.is_empty();
+        jobs.filter(is_it).map(|job| job.id).collect()
+    }
+
+    /// Makes or corrects the job of a stream; its list is that of the first copy that is whole, or the one of before if
+    /// none is and it has more.
     fn stream(
         &mut self,
         copies: &[&StreamFound],
@@ -143,14 +174,20 @@ impl Rebuilding {
         let mut run = RunWriter::new(id, folder)?.layers(layers);
         let wrong = lines_of(best, &mut run)?;
         self.trouble.extend(wrong.into_iter().map(|line| format!("job {id}: {line}")));
-        let run = run.finish()?;
+        let mut run = run.finish()?;
+        if !best.is_complete()
+            && let Some(before) = self.list_before(id, folder)
+            && before.head.entries > run.head.entries
+        {
+            run = before;
+        }
         let mut kept = Vec::new();
         let was = self.jobs.get(&id).map(|job| job.kept.clone()).unwrap_or_default();
         for copy in copies {
             let number = number_of_copy(copy, &was, &kept);
             kept.extend(kept_of(copy, number)?);
         }
-        // What lies on media that nobody looked at is believed.
+        // What is believed to lie on media that nobody could look at is believed still.
         kept.extend(was.into_iter().filter(|kept| !self.seen.contains(&kept.medium)));
         kept.sort_by_key(|kept| (kept.copy, kept.from, kept.to));
         kept.dedup();
@@ -223,7 +260,7 @@ impl Rebuilding {
         let key = (Kind::Medium, cartridge.name.clone().into_bytes());
         let mut medium = match self.records.get(&key) {
             Some(Record::Medium(medium)) => medium.clone(),
-            _ => new_medium(&cartridge.name),
+            _ => Medium::new(&cartridge.name, MediumState::Unknown, "unknown"),
         };
         match &cartridge.holds {
             Holds::Volume { label, damage, .. } => {
@@ -233,10 +270,8 @@ impl Rebuilding {
             }
             Holds::Blank => medium.state = MediumState::Blank,
             Holds::Foreign { why } => medium.state = MediumState::Foreign(why.clone()),
-            Holds::Unknown { why } => {
-                self.trouble.push(format!("{}: {why}", cartridge.name));
-                medium.state = MediumState::Unknown;
-            }
+            // What was known of it is known still.
+            Holds::Unknown { why } => self.trouble.push(format!("{}: {why}", cartridge.name)),
         }
         self.records.insert(key, Record::Medium(medium));
     }
@@ -263,7 +298,7 @@ impl Rebuilding {
         }
     }
 
-    /// Jobs that should lie on media that were looked at, and do not.
+    /// Jobs that should lie on media of which is known what is on them, and do not.
     fn lose(&mut self) {
         for job in self.jobs.values_mut().filter(|job| !self.found.contains(&job.id)) {
             let lost = job.kept.iter().any(|kept| self.seen.contains(&kept.medium));
@@ -347,25 +382,6 @@ fn reached(kept: &[Kept]) -> u64 {
         true => reached.max(to),
         false => reached,
     })
-}
-
-fn new_medium(tag: &str) -> Medium {
-    Medium {
-        tag: tag.to_owned(),
-        volume: None,
-        set: None,
-        pool: None,
-        state: MediumState::Unknown,
-        valid_to: 0,
-        bytes: 0,
-        expires_s: None,
-        loads: 0,
-        health: Vec::new(),
-        location: "unknown".into(),
-        write_protected: false,
-        worm: false,
-        verified_s: None,
-    }
 }
 
 fn told_by_label(medium: &mut Medium, label: &Label, damage: &[String], contents: &Contents) {

@@ -14,7 +14,7 @@ use super::secret::Opening;
 use super::table::{Facts, Table, bytes, print, print_json};
 use crate::catalogue::check::{Checked, check};
 use crate::catalogue::export::{export, records};
-use crate::catalogue::rebuild::Rebuilt;
+use crate::catalogue::rebuild::{Known, Rebuilt};
 use crate::catalogue::record::{Job, JobState, Level, Record, Work};
 use crate::parts::process::age::unseal::unseal_found;
 use crate::parts::whole_file::WholeFile;
@@ -200,7 +200,8 @@ impl Rebuild {
             Some(path) => exported(path)?,
             None => rebuild::records_on_tape(&mut mount, &contents, &mut wrong)?,
         };
-        let rebuilt = rebuild::make(&self.to, &mut mount, records, &contents, identities.as_ref())?;
+        let known = Known { records, lists: None };
+        let rebuilt = rebuild::make(&self.to, &mut mount, known, &contents, identities.as_ref())?;
         match self.json {
             true => print_json(&serde_json::json!({"jobs": rebuilt.jobs}))?,
             false => print(|out| table(&rebuilt).write(out))?,

@@ -14,10 +14,10 @@ use super::devices::{Devices, inventory};
 use super::doors::{Change, Doors};
 use super::own;
 use crate::catalogue::export;
-use crate::catalogue::rebuild::{Rebuilt, lines_of_indexes, rebuild};
+use crate::catalogue::rebuild::{Known, Rebuilt, lines_of_indexes, rebuild};
 use crate::catalogue::record::Record;
 use crate::catalogue::run::RunWriter;
-use crate::catalogue::{Catalogue, sync_folder_of};
+use crate::catalogue::{Catalogue, Snapshot, sync_folder_of};
 use crate::library::Mount;
 use crate::library::contents::{Contents, StreamFound, Which, gather};
 use crate::parts::process::age::Identities;
@@ -42,7 +42,7 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Makes the catalogue `to` of what lies on cartridges and what is known of people and pools. The file has its name
+/// Makes the catalogue `to` of what lies on cartridges and what is known besides. The file has its name
 /// only once it is whole; of one that is not nothing stays.
 ///
 /// # Errors
@@ -51,7 +51,7 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 pub fn make(
     to: &Path,
     mount: &mut Mount,
-    records: Vec<Record>,
+    known: Known<'_>,
     contents: &Contents,
     identities: Option<&Identities>,
 ) -> Result<Rebuilt, Fault> {
@@ -59,7 +59,7 @@ pub fn make(
     let mut catalogue = Catalogue::create(&partial).map_err(|fault| {
         fault.hint("another rebuild is making it, or was stopped and it can be removed")
     })?;
-    let rebuilt = rebuild(&mut catalogue, records, contents, &mut |stream, run| {
+    let rebuilt = rebuild(&mut catalogue, known, contents, &mut |stream, run| {
         lines_of(mount, stream, identities, run)
     });
     drop(catalogue);
@@ -242,18 +242,23 @@ fn anew(catalogue: &Path, devices: &Devices, doors: Option<Doors>) -> Result<Vec
     let which = if mount.has_changer() { Which::All } else { Which::Loaded };
     let contents = gather(&mut mount, &which)?;
     let mut wrong = Vec::new();
-    // What is remembered, if it can be read, is newer than any copy.
-    let kept = Catalogue::open(catalogue).and_then(|old| old.load());
-    let records = match kept {
-        Ok(records) if records.iter().any(|record| matches!(record, Record::Job(_))) => records,
-        _ => records_on_tape(&mut mount, &contents, &mut wrong)?,
+    // What is remembered, if it can be read, is newer than any copy, and is of cartridges that are not here, too.
+    let old = remembered(catalogue).unwrap_or_else(|fault| {
+        wrong.push(format!("what was remembered is lost: {fault}"));
+        None
+    });
+    let (records, lists) = match old {
+        Some((records, lists)) => (records, Some(lists)),
+        None => (records_on_tape(&mut mount, &contents, &mut wrong)?, None),
     };
     let new = catalogue.with_extension("new");
     for suffix in SUFFIXES {
         remove(&with_suffix(&new, suffix))?;
         remove(&with_suffix(&new, &format!(".partial{suffix}")))?;
     }
-    let rebuilt = make(&new, &mut mount, records, &contents, None)?;
+    let rebuilt =
+        make(&new, &mut mount, Known { records, lists: lists.as_ref() }, &contents, None)?;
+    drop(lists);
     if let Err(fault) = mount.put_away() {
         tracing::warn!(%fault, "a cartridge stays in drive 1");
     }
@@ -264,6 +269,17 @@ fn anew(catalogue: &Path, devices: &Devices, doors: Option<Doors>) -> Result<Vec
         vec![format!("the catalogue was made anew: {jobs} jobs, of {cartridges} cartridges")];
     words.extend(wrong);
     Ok(words)
+}
+
+/// The old catalogue, its records and its lists; none where there is none, or nothing was backed up.
+fn remembered(catalogue: &Path) -> Result<Option<(Vec<Record>, Snapshot)>, Fault> {
+    if !catalogue.exists() {
+        return Ok(None);
+    }
+    let old = Catalogue::open(catalogue)?;
+    let (records, lists) = (old.load()?, old.reader().snapshot()?);
+    let is_of_use = records.iter().any(|record| matches!(record, Record::Job(_)));
+    Ok(is_of_use.then_some((records, lists)))
 }
 
 /// Puts the new catalogue where the old one is, which stays beside it. At no moment is there none.

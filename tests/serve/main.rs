@@ -13,6 +13,7 @@ mod doors;
 mod gaps;
 mod kills;
 mod looks;
+mod rebuild;
 mod resume;
 mod rig;
 mod small;

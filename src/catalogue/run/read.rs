@@ -55,6 +55,13 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
+    /// Its bytes as they are kept, from `offset`, at most so many; none behind its end.
+    pub(super) fn bytes(&self, offset: u64, length: u64) -> Result<Vec<u8>, Fault> {
+        let left = self.head.bytes.saturating_sub(offset);
+        let length = usize::try_from(length.min(left)).unwrap_or(usize::MAX);
+        self.shelf.bytes(self.job, offset, length)
+    }
+
     fn damaged(&self, at: &PieceAt, what: &str, why: &str) -> Fault {
         let what = format!(
             "catalogue: the {what} at byte {} of the run of job {}: {why}",

@@ -15,6 +15,7 @@ use super::column::{join, put_difference};
 use super::grams::{GramWriter, ZONE_BLOCKS};
 use super::index::{BlockAt, Index, SeeksAt};
 use super::piece::{Packer, PieceAt};
+use super::read::Run;
 use super::row::{Row, Said};
 use super::sort::{HELD_BYTES, Sorter};
 use crate::catalogue::record::JobId;
@@ -23,6 +24,8 @@ use crate::stream::{Blame, Fault};
 
 /// Pieces up to so many bytes wait in memory.
 const SPOOL_BYTES: usize = 16 << 20;
+/// Bytes of a run that are copied at once.
+const COPY_BYTES: u64 = 1 << 20;
 /// Seek points of a piece.
 const SEEKS_MAX: usize = 4096;
 /// Bytes of sealed lines of a piece, about.
@@ -62,6 +65,26 @@ pub struct NewRun {
 }
 
 impl NewRun {
+    /// The same list for another catalogue, made with files in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// Bytes are missing, or this host has no room.
+    pub fn of(run: &Run<'_>, folder: &Path) -> Result<NewRun, Fault> {
+        let mut spool = tempfile::spooled_tempfile_in(SPOOL_BYTES, folder);
+        let mut at = 0;
+        while at < run.head.bytes {
+            let bytes = run.bytes(at, COPY_BYTES)?;
+            if bytes.is_empty() {
+                let what = format!("catalogue: the run of job {} ends at byte {at}", run.job);
+                return Err(Fault::never(Blame::Host, what));
+            }
+            spool.write_all(&bytes).map_err(|e| Fault::host("cannot spool a run", &e))?;
+            at += bytes.len() as u64;
+        }
+        Ok(NewRun { job: run.job, head: run.head, spool })
+    }
+
     /// Calls `each` with its bytes in stretches of `length`, the last one shorter.
     pub fn each(
         &mut self,
