@@ -21,7 +21,7 @@ impl Step<'_> {
     /// Judges what was found in a drive under the tag it should have. None: it is looked at again.
     pub(super) fn agree(&mut self, id: DriveId, tag: &str, found: &Found) -> Option<Is> {
         if !self.state.records.media.contains_key(tag) {
-            self.put(Record::Medium(new_medium(tag, MediumState::Unknown, id.to_string())));
+            self.put(Record::Medium(Medium::new(tag, MediumState::Unknown, id.to_string())));
         }
         let medium = self.state.records.media[tag].clone();
         if !matches!(found, Found::Unreadable(_)) {
@@ -214,26 +214,6 @@ impl Step<'_> {
             }
         }
         Some(Is::Other)
-    }
-}
-
-/// A cartridge nothing is known of.
-pub(super) fn new_medium(tag: &str, state: MediumState, location: String) -> Medium {
-    Medium {
-        tag: tag.to_owned(),
-        volume: None,
-        set: None,
-        pool: None,
-        state,
-        valid_to: 0,
-        bytes: 0,
-        expires_s: None,
-        loads: 0,
-        health: Vec::new(),
-        location,
-        write_protected: false,
-        worm: false,
-        verified_s: None,
     }
 }
 

@@ -257,10 +257,19 @@ impl Step<'_> {
         self.state.moves.push_back(ordered);
     }
 
-    /// Takes in what is in the mail slots.
+    /// Takes in what lies in the mail slots, once the changer was asked what that is: people put cartridges there
+    /// without telling.
     pub(super) fn import(&mut self, call: CallId) {
+        self.state.imports.push(call);
+        self.want_inventory();
+    }
+
+    /// Takes in what is in the mail slots.
+    pub(super) fn take_in(&mut self, call: CallId) {
+        let moves = &self.state.moves;
         let is_full = |(at, content): &(&Element, &Option<_>)| {
-            matches!(at, Element::MailSlot(_)) && content.is_some()
+            let is_there = matches!(at, Element::MailSlot(_)) && content.is_some();
+            is_there && !moves.iter().any(|ordered| ordered.from == **at)
         };
         let from: Vec<Element> =
             self.state.elements.iter().filter(is_full).map(|(at, _)| *at).collect();

@@ -20,6 +20,11 @@ impl DriveId {
     pub fn of(index: usize) -> DriveId {
         DriveId(u16::try_from(index + 1).unwrap_or(u16::MAX))
     }
+
+    /// Its index, from 0.
+    pub fn index(self) -> usize {
+        usize::from(self.0).saturating_sub(1)
+    }
 }
 
 impl fmt::Display for DriveId {

@@ -9,13 +9,12 @@ use std::collections::BTreeSet;
 
 use super::Action;
 use super::action::{Grade, Reply};
-use super::agree::new_medium;
 use super::drives::{FAILURES_MAX, InDrive};
 use super::event::{Content, DriveId, Element};
 use super::people::{Need, Needs};
 use super::state::{Cartridge, Inventory, Ordered};
 use super::step::Step;
-use crate::catalogue::record::{MediumState, Record};
+use crate::catalogue::record::{Medium, MediumState, Record};
 
 /// Where a cartridge is that is in no element.
 const OUTSIDE: &str = "outside of the library";
@@ -74,6 +73,9 @@ impl Step<'_> {
         self.add_by_hand(&before);
         self.note_places();
         self.note_drives();
+        for call in std::mem::take(&mut self.state.imports) {
+            self.take_in(call);
+        }
     }
 
     /// Of a tag that was believed and one that was read, the latter is right.
@@ -124,7 +126,7 @@ impl Step<'_> {
             let is_cleaning = tag.starts_with(CLEANING);
             let state =
                 if is_cleaning { MediumState::Cleaning(None) } else { MediumState::Unknown };
-            self.put(Record::Medium(new_medium(tag, state, at.to_string())));
+            self.put(Record::Medium(Medium::new(tag, state, at.to_string())));
             return self.tell(None, format!("{tag} is new, in {at}"));
         };
         if medium.location == OUTSIDE {
@@ -159,6 +161,9 @@ impl Step<'_> {
         self.state.inventory = Inventory::Wanted(self.state.now_s() + wait_s);
         if times == FAILURES_MAX {
             self.notify(Grade::Warning, format!("the library does not answer: {why}"));
+        }
+        for call in std::mem::take(&mut self.state.imports) {
+            self.refuse(call, why.clone(), "see to the library");
         }
         self.state.library_trouble = Some((why, times));
     }

@@ -149,6 +149,8 @@ pub struct State {
     /// Moves to be made, the first under way if `is_moving`.
     pub(super) moves: VecDeque<Ordered>,
     pub(super) is_moving: bool,
+    /// Who waits until what lies in the mail slots is taken in; it is looked first.
+    pub(super) imports: Vec<CallId>,
     /// Why the library does not answer, and how often it did not.
     pub(super) library_trouble: Option<(String, u32)>,
     /// Cartridges people should take out of mail slots.
@@ -188,6 +190,7 @@ impl State {
             to_check: BTreeSet::new(),
             moves: VecDeque::new(),
             is_moving: false,
+            imports: Vec::new(),
             library_trouble: None,
             take_out: BTreeSet::new(),
             given: BTreeMap::new(),

@@ -6,7 +6,8 @@ mod scene;
 use std::collections::BTreeSet;
 
 use tapioca::authority::event::{
-    ClientSide, Content, DriveAtHand, DriveId, Element, Ending, ErrandId, Event, Found, Said,
+    CallId, ClientSide, Content, DriveAtHand, DriveId, Element, Ending, ErrandId, Event, Found,
+    Said,
 };
 use tapioca::authority::{Action, Errand, Order, Reply};
 use tapioca::catalogue::record::{
@@ -15,7 +16,7 @@ use tapioca::catalogue::record::{
 use tapioca::stream::StreamId;
 use uuid::Uuid;
 
-use scene::{DAY, DRIVE, NOW, Scene, caller, client, found, medium, volume};
+use scene::{DAY, DRIVE, NOW, Scene, caller, client, found, volume};
 
 #[test]
 fn the_last_of_a_set_comes_before_blanks_and_blanks_before_what_expired() {
@@ -23,7 +24,7 @@ fn the_last_of_a_set_comes_before_blanks_and_blanks_before_what_expired() {
     let (old, mut old_set) = volume("OLD", 2, MediumState::Full, NOW - 9);
     let (older, mut older_set) = volume("OLDER", 3, MediumState::Full, NOW - 10);
     (old_set.closed, older_set.closed) = (true, true);
-    let blank = medium("BLANK", MediumState::Blank);
+    let blank = Medium::new("BLANK", MediumState::Blank, "");
     let media = [old, older, blank, open];
     let sets = [old_set, older_set, set];
     for (n, expected) in [(4, "OPEN"), (3, "BLANK"), (2, "OLDER"), (1, "OLD")] {
@@ -54,7 +55,7 @@ fn what_must_not_be_written_is_not_and_a_person_is_asked() {
         assert!(scene.is_asked("that p can be written on"));
         assert_eq!(*scene.job(job), JobState::Queued, "it waits, and does not fail");
     }
-    let blank = Medium { write_protected: true, ..medium("T1", MediumState::Blank) };
+    let blank = Medium { write_protected: true, ..Medium::new("T1", MediumState::Blank, "") };
     let mut scene = Scene::new(vec![blank], vec![]);
     scene.backup(5);
     assert_eq!(scene.sent(), None);
@@ -242,7 +243,7 @@ fn no_ticket_both_backs_up_and_erases() {
 
 #[test]
 fn an_order_takes_its_right() {
-    let mut scene = Scene::new(vec![medium("T1", MediumState::Blank)], vec![]);
+    let mut scene = Scene::new(vec![Medium::new("T1", MediumState::Blank, "")], vec![]);
     let orders = [
         Order::Identify { tag: "T1".into() },
         Order::Wish { tag: "T1".into() },
@@ -277,7 +278,7 @@ fn a_jump_of_the_clock_makes_nothing_old() {
 #[test]
 fn a_full_medium_is_followed_by_the_next_of_its_set() {
     let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
-    let blank = medium("BLANK", MediumState::Blank);
+    let blank = Medium::new("BLANK", MediumState::Blank, "");
     let mut scene = Scene::new(vec![open.clone(), blank], vec![set.clone()]);
     let job = scene.backup(5);
     scene.says(Said::Mounted(found(&open, 50)));
@@ -319,8 +320,11 @@ fn what_a_job_waits_for_is_not_asked_out() {
     let (next, mut next_set) = volume("NEXT", 2, MediumState::Full, NOW + DAY);
     (old_set.closed, next_set.closed) = (true, true);
     for waits in ["OLD", "NEXT"] {
-        let media =
-            vec![old.clone(), next.clone(), medium("IN", MediumState::Foreign("tar".into()))];
+        let media = vec![
+            old.clone(),
+            next.clone(),
+            Medium::new("IN", MediumState::Foreign("tar".into()), ""),
+        ];
         let mut scene = Scene::new(media, vec![old_set.clone(), next_set.clone()]);
         let tag = |tag: &str| Content::Tag(tag.into());
         scene.library = vec![
@@ -465,4 +469,31 @@ fn what_a_machine_left_is_restored_to_another() {
     let side = ClientSide::Came { stream: StreamId(Uuid::from_u128(6)), from: 0 };
     scene.happens(Event::Client { job: back, side });
     assert!(is_planned(&scene));
+}
+
+#[test]
+fn what_lies_in_a_mail_slot_is_looked_for_before_it_is_taken_in() {
+    let mut scene = Scene::new(vec![], vec![]);
+    let mail = Element::MailSlot(16);
+    let order =
+        Event::Asked { call: CallId(7), by: caller("op", &[Right::Operate]), order: Order::Import };
+    assert_eq!(scene.happens(order), [Action::TakeInventory]);
+    let mut found = scene.library.clone();
+    found.push((mail, Content::Tag("NEW".into())));
+    let moved = Action::Move { from: mail, to: Element::Slot(99) };
+    assert!(scene.happens(Event::Library(found.clone())).contains(&moved));
+    let moved = Event::Moved { from: mail, to: Element::Slot(99), trouble: None };
+    let answer = Action::Answer { call: CallId(7), reply: Reply::Done };
+    assert!(scene.happens(moved).contains(&answer));
+
+    // A changer that does not say gives nothing to take in.
+    let mut scene = Scene::new(vec![], vec![]);
+    let order =
+        Event::Asked { call: CallId(8), by: caller("op", &[Right::Operate]), order: Order::Import };
+    assert_eq!(scene.happens(order), [Action::TakeInventory]);
+    let said = scene.happens(Event::LibraryTrouble("jammed".into()));
+    let is_refusal = |action: &Action| {
+        matches!(action, Action::Answer { call: CallId(8), reply: Reply::Refused { .. } })
+    };
+    assert!(said.iter().any(is_refusal), "{said:?}");
 }

@@ -27,25 +27,6 @@ pub struct Scene {
     pub library: Vec<(Element, Content)>,
 }
 
-pub fn medium(tag: &str, state: MediumState) -> Medium {
-    Medium {
-        tag: tag.into(),
-        volume: None,
-        set: None,
-        pool: None,
-        state,
-        valid_to: 0,
-        bytes: 0,
-        expires_s: None,
-        loads: 0,
-        health: Vec::new(),
-        location: String::new(),
-        write_protected: false,
-        worm: false,
-        verified_s: None,
-    }
-}
-
 /// A volume of the pool `p`, alone in a set.
 pub fn volume(tag: &str, n: u128, state: MediumState, expires_s: i64) -> (Medium, Set) {
     let set = Uuid::from_u128(100 + n);
@@ -56,7 +37,7 @@ pub fn volume(tag: &str, n: u128, state: MediumState, expires_s: i64) -> (Medium
         valid_to: 50,
         bytes: 4000,
         expires_s: Some(expires_s),
-        ..medium(tag, state)
+        ..Medium::new(tag, state, String::new())
     };
     let volumes = vec![tag.to_owned()];
     (medium, Set { id: set, pool: "p".into(), created_s: NOW - DAY, volumes, closed: false })
