@@ -108,9 +108,9 @@ impl Devices {
         Devices { names, shared, serials, bays: Mutex::default(), scribe, robot }
     }
 
-    /// Which of the changer's drives are ours, by index and address: as it tells; where it tells nothing, there are as many
-    /// as we have, and somebody said in which order, by order. Errands know it from now on.
-    pub fn find_bays(&self, found: &Inventory) -> Vec<(usize, ElementAddress)> {
+    /// Finds out which of the changer's drives are ours: as it tells; where it tells nothing, there are as many as we have,
+    /// and somebody said in which order, by order.
+    pub fn find_bays(&self, found: &Inventory) {
         let serials = self.serials();
         let by_order = self.are_in_order()
             && found.drives.len() == serials.len()
@@ -120,9 +120,17 @@ impl Devices {
             let bay = told.or_else(|| found.drives.get(drive).filter(|_| by_order))?;
             Some((drive, bay.address))
         });
-        let ours: Vec<_> = ours.collect();
-        self.bays().extend(ours.iter().copied());
-        ours
+        self.bays().extend(ours);
+    }
+
+    /// The changer's address of a drive, if it is known.
+    pub fn bay(&self, drive: usize) -> Option<ElementAddress> {
+        self.bays().get(&drive).copied()
+    }
+
+    /// Our drive at an address of the changer.
+    pub fn drive_in(&self, bay: ElementAddress) -> Option<usize> {
+        self.bays().iter().find(|(_, known)| **known == bay).map(|(drive, _)| *drive)
     }
 
     fn bays(&self) -> MutexGuard<'_, BTreeMap<usize, ElementAddress>> {
@@ -174,8 +182,7 @@ impl Devices {
     /// One of them is not there, or was in use by somebody else for [ten seconds](IN_USE).
     pub fn mount(&self, drive: usize) -> Result<Mount, Fault> {
         let changer = self.changer()?;
-        let bay = self.bays().get(&drive).copied();
-        Ok(Mount::new(self.drive(drive)?, changer, self.scribe).in_bay(bay))
+        Ok(Mount::new(self.drive(drive)?, changer, self.scribe).in_bay(self.bay(drive)))
     }
 
     /// A drive by itself.

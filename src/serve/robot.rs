@@ -2,7 +2,6 @@
 //!
 //! Owns a thread, as a robot takes minutes: what it finds comes back as events.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -32,7 +31,7 @@ impl Arm {
         tell: impl Fn(Event) + Send + 'static,
     ) -> Result<Arm, Fault> {
         let (sender, todo) = channel();
-        let own = Own { devices, changer: None, bays: BTreeMap::new() };
+        let own = Own { devices, changer: None };
         let thread = std::thread::Builder::new().name("robot".into());
         let run = move || own.run(&todo, tell);
         thread.spawn(run).map_err(|e| Fault::host("cannot start a thread", &e))?;
@@ -60,8 +59,6 @@ struct Own {
     devices: Arc<Devices>,
     /// The changer, once it could be opened.
     changer: Option<Changer>,
-    /// The changer's addresses of our drives.
-    bays: BTreeMap<u16, DriveId>,
 }
 
 impl Own {
@@ -94,15 +91,13 @@ impl Own {
             let _hand = robot.hand();
             inventory(changer)?
         };
-        for (drive, bay) in self.devices.find_bays(&found) {
-            self.bays.insert(bay.0, DriveId::of(drive));
-        }
+        self.devices.find_bays(&found);
         let slots = found.storage.iter().map(|e| (Element::Slot(e.address.0), e));
         let mail = found.import_export.iter().map(|e| (Element::MailSlot(e.address.0), e));
         let hands = found.transports.iter().map(|e| (Element::Hand(e.address.0), e));
-        let bays = &self.bays;
-        let drives = found.drives.iter();
-        let drives = drives.filter_map(|e| Some((Element::Drive(*bays.get(&e.address.0)?), e)));
+        let devices = &self.devices;
+        let drive = |bay| devices.drive_in(bay).map(|index| Element::Drive(DriveId::of(index)));
+        let drives = found.drives.iter().filter_map(|e| Some((drive(e.address)?, e)));
         let all = slots.chain(mail).chain(hands).chain(drives);
         Ok(all.map(|(place, element)| (place, content(element))).collect())
     }
@@ -122,12 +117,10 @@ impl Own {
 
     fn address(&self, element: Element) -> Result<ElementAddress, Fault> {
         let address = match element {
-            Element::Slot(n) | Element::MailSlot(n) | Element::Hand(n) => Some(n),
-            Element::Drive(drive) => {
-                self.bays.iter().find(|(_, id)| **id == drive).map(|(address, _)| *address)
-            }
+            Element::Slot(n) | Element::MailSlot(n) | Element::Hand(n) => Some(ElementAddress(n)),
+            Element::Drive(drive) => self.devices.bay(drive.index()),
         };
-        address.map(ElementAddress).ok_or_else(|| {
+        address.ok_or_else(|| {
             Fault::never(
                 Blame::Changer,
                 format!("the changer does not tell which bay is {element}"),

@@ -37,7 +37,7 @@ impl Own {
     /// Says what was counted since the last time; `took` is how long data moved, `ends` that the cartridge is
     /// taken out now.
     pub(super) fn count(&self, took: Duration, ends: bool) {
-        let index = usize::from(self.drive.0) - 1;
+        let index = self.drive.index();
         let mut drive = match self.devices.drive(index) {
             Ok(drive) => drive,
             Err(fault) => return tracing::debug!(%fault, "a drive does not tell what it counted"),
@@ -75,7 +75,7 @@ impl Own {
 
     /// The drive was cleaned.
     pub(super) fn count_cleaning(&self) {
-        if let Ok(drive) = self.devices.drive(usize::from(self.drive.0) - 1) {
+        if let Ok(drive) = self.devices.drive(self.drive.index()) {
             let serial = drive.identity().serial.clone();
             let count = Count { serial, cleaned: true, ..Count::default() };
             self.say(ErrandId(0), Said::Counted(count));

@@ -161,7 +161,7 @@ impl Own {
     }
 
     fn mount(&self) -> Result<Mount, Fault> {
-        self.devices.mount(usize::from(self.drive.0) - 1)
+        self.devices.mount(self.drive.index())
     }
 
     /// An errand that is over when this returns.
@@ -280,7 +280,7 @@ impl Own {
     /// What the drive has to complain about is said before it works on.
     fn check_health(&self, todo: &Todo) {
         let cleans = matches!(todo, Todo::Errand(_, Errand::Clean { .. }));
-        let index = usize::from(self.drive.0) - 1;
+        let index = self.drive.index();
         let alerts = match self.devices.drive(index).and_then(|mut drive| {
             let asked = drive.alerts();
             asked.map_err(|e| {
