@@ -109,6 +109,14 @@ fn the_appliance_boots_from_its_disk_to_the_consoles_prompt_within_its_limits() 
         machine.line.send(b"a long enough one\r");
     }
     machine.wait_for(&["The box is yours."]);
+    let line = machine.line.clone();
+    let until = |words: &str, what| until(&mut || line.say(words, "tapioca> "), what);
+    until("show network", "10.0.2.15/24");
+    until("show drives", "idle");
+    eprintln!("service    {:>6} ms", machine.age().as_millis());
+    let said = machine.said();
+    let ended = said.lines().find(|line| line.contains("degraded") || line.contains("ended ("));
+    assert_eq!(ended, None, "{said}");
     let memory = machine.memory_mib(whole_mib);
     eprintln!("memory     {memory:>6} MiB of {} MiB", limits.ram_mib_max);
     assert!(memory <= limits.ram_mib_max, "{memory} MiB in use");

@@ -246,6 +246,11 @@ impl Machine {
         }
     }
 
+    /// Since it was switched on.
+    pub fn age(&self) -> Duration {
+        self.start.elapsed()
+    }
+
     /// Waits until it is off.
     pub fn ends(&mut self) {
         let deadline = Instant::now() + PATIENCE;
