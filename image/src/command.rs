@@ -7,10 +7,14 @@ use std::process::Command as Program;
 use board::Board;
 use clap::{Args, Parser, Subcommand};
 use image::build::{Built, DISK, Input, build, machine};
+use image::demo::{Demo, PASSWORD};
 use image::fetch::Packages;
 use image::keys::Keys;
 use image::run::{self, Run, Serial};
 use image::{Error, firmware, verify};
+
+/// zstd's level for an image that is used once.
+const QUICK: i32 = 9;
 
 #[derive(Parser)]
 #[command(name = "image", version, about = "Make, check and run the bootable image of a board")]
@@ -40,6 +44,8 @@ enum Command {
     },
     /// Start the image in QEMU; Ctrl-A X ends it
     Run(RunArgs),
+    /// Make a box, start it in QEMU, claim it, back something up to it and get it back
+    Demo(DemoArgs),
     /// Fetch the kernel a board names, and record its version
     Lock {
         /// Name of a board
@@ -100,6 +106,18 @@ struct RunArgs {
     forward: Option<u16>,
 }
 
+#[derive(Args)]
+struct DemoArgs {
+    /// What is backed up (default: this checkout's docs)
+    tree: Option<PathBuf>,
+    /// The board: one with a library inside
+    #[arg(long, default_value = "standalone")]
+    board: String,
+    /// A static executable that was built already (default: cargo builds it)
+    #[arg(long, value_name = "PATH")]
+    exe: Option<PathBuf>,
+}
+
 impl Cli {
     pub fn run(self) -> Result<u8, Error> {
         match self.command {
@@ -115,6 +133,7 @@ impl Cli {
                 return Ok(u8::from(!lines.is_empty()));
             }
             Command::Run(args) => return args.run(),
+            Command::Demo(args) => args.run()?,
             Command::Lock { board } => {
                 let board = Board::load(&board)?;
                 let packages = Packages::fetch(&machine(&board)?.kernel.package, &cache_dir())?;
@@ -217,6 +236,34 @@ fn executable() -> Result<PathBuf, Error> {
     }
 }
 
+impl DemoArgs {
+    fn run(self) -> Result<(), Error> {
+        let dir = root().join("target/image/demo");
+        if dir.exists() {
+            std::fs::remove_dir_all(&dir)
+                .map_err(|error| Error::Write { path: dir.clone(), error })?;
+        }
+        let exe = self.exe.map_or_else(executable, Ok)?;
+        let build = BuildArgs {
+            board: self.board.clone(),
+            out: Some(dir.clone()),
+            exe: Some(exe.clone()),
+            level: QUICK,
+            unsigned: false,
+            as_version: env!("CARGO_PKG_VERSION").into(),
+        };
+        build.run()?;
+        let board = Board::load(&self.board)?;
+        let tree = self.tree.unwrap_or_else(|| root().join("docs"));
+        let demo = Demo { board: &board, dir: &dir, exe: &exe, tree: &tree };
+        demo.play(std::io::stdout())?;
+        let words = format!("{} was backed up to the box and came back the same", tree.display());
+        say(&format!("\nimage: {words}; the box was switched off"))?;
+        let again = format!("image run {} --out {}", self.board, dir.display());
+        say(&format!("image: `{again}` starts it again; the password is \"{PASSWORD}\""))
+    }
+}
+
 impl RunArgs {
     fn run(self) -> Result<u8, Error> {
         let board = Board::load(&self.board)?;
@@ -238,12 +285,7 @@ impl RunArgs {
             writes: None,
             more: &more,
         };
-        let status = run.command()?.status();
-        let failed = |error: std::io::Error| Error::Program {
-            program: "qemu-system-x86_64".to_owned(),
-            why: format!("{error}; it is in Debian's qemu-system-x86, its firmware in ovmf"),
-        };
-        let status = status.map_err(failed)?;
+        let status = run.command()?.status().map_err(|error| run::failed(&error))?;
         Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(111))
     }
 }

@@ -4,9 +4,10 @@
 //! to files that boot, without root, loop devices or mounts: [`fetch`] and [`modules`] choose what goes
 //! in, [`initramfs`] (by [`cpio`]) and [`pe`] make the one bootable file, [`disk`] the disk, [`build`] the
 //! update, [`sbom`] the list, [`keys`] sign, [`verify`] reads it all back. The same input gives the
-//! same bytes.
+//! same bytes. [`run`] has QEMU play the board, [`demo`] its first hour.
 
 pub mod build;
+pub mod demo;
 mod der;
 pub mod disk;
 pub mod error;

@@ -108,6 +108,12 @@ impl Run<'_> {
     }
 }
 
+/// QEMU did not start.
+pub fn failed(error: &std::io::Error) -> Error {
+    let why = format!("{error}; it is in Debian's qemu-system-x86, its firmware in ovmf");
+    Error::Program { program: "qemu-system-x86_64".to_owned(), why }
+}
+
 /// More arguments: a disk image at a USB port, which the guest writes to.
 pub fn stick(path: &Path) -> Vec<String> {
     let drive = format!("if=none,id=stick,format=raw,file={}", escaped(path));

@@ -63,6 +63,8 @@ impl Session {
     fn log_in(&mut self) -> Flow<()> {
         for _ in 0..TRIES {
             let typed = match self.read_line("Password: ", true, false)? {
+                // Whoever pressed Enter twice to wake the line guesses nothing.
+                Typed::Line(line) if line.is_empty() => continue,
                 Typed::Line(line) => Secret::new(line),
                 Typed::Record => {
                     self.record()?;

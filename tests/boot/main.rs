@@ -22,6 +22,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use board::Board;
+use image::demo::Demo;
 use image::disk::{self, Content};
 use image::verify;
 
@@ -124,6 +125,20 @@ fn the_appliance_boots_from_its_disk_to_the_consoles_prompt_within_its_limits() 
     if std::env::var_os("TAPIOCA_QUIET_MACHINE").is_some() {
         assert!(prompt.as_millis() <= u128::from(limits.boot_ms_max), "{prompt:?}");
     }
+}
+
+#[test]
+fn the_first_hour_of_a_box_plays_itself() {
+    if !rig::is_possible() {
+        return;
+    }
+    let Some(exe) = rig::static_exe() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let board = rig::unoptimised("standalone", dir.path());
+    rig::image(&board, &exe, &rig::keys(dir.path()), dir.path());
+    let tree = rig::root().join("docs");
+    let demo = Demo { board: &board, dir: dir.path(), exe: &exe, tree: &tree };
+    demo.play(std::io::stderr()).unwrap();
 }
 
 /// Says a command again and again until its answer is as wanted.

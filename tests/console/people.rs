@@ -155,6 +155,8 @@ fn wrong_passwords_wait_and_a_lost_one_is_forgotten_with_the_serial_number() {
     line.expect("goodbye");
     line.send(b"\r");
     line.prompt("Password: ");
+    let shown = line.say("", "Password: ");
+    assert!(!shown.contains('%'), "Enter alone is no password: {shown}");
     let shown = line.say("wrong password", "Password: ");
     assert!(shown.contains("% that is not the password"), "{shown}");
     let shown = line.say(PASSWORD, "Password: ");
