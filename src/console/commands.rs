@@ -295,8 +295,8 @@ pub const ROWS: &[Row] = &[
     ask(Operational, "show settings", "settings in force", |_| Ok(Ask::Settings(Which::Current))),
     ask(Both, "show history", "settings that were in force", |_| Ok(Ask::History)),
     ask(Operational, "show boot", "how the box started, and why", |_| Ok(Ask::Boots)),
-    ask(Operational, "show version", "what runs, and what could", |_| Ok(Ask::Update(Wish::Show))),
-    ask(Operational, "show update", "the same, and what became of updates", |_| {
+    ask(Operational, "show version", "what runs, and who the box is", |_| Ok(Ask::State)),
+    ask(Operational, "show update", "what runs, what could, and what became of updates", |_| {
         Ok(Ask::Update(Wish::Show))
     }),
     own(Operational, "watch", "a screen that stays up to date; any key ends it", Own::Watch),
@@ -334,9 +334,11 @@ pub const ROWS: &[Row] = &[
     }),
     tell("drive <drive> use", "use it again", |said| drive_used(said, true)),
     tell("drive <drive> rest", "take it out of service", |said| drive_used(said, false)),
-    tell("medium <tag> label <pool>", "give a blank cartridge a label", |said| {
-        Ok(Command::Label { tag: text(said, 0), pool: text(said, 1) })
-    }),
+    tell(
+        "medium <tag> label <pool>",
+        "let it serve a pool; a blank one is labelled when it is used",
+        |said| Ok(Command::Label { tag: text(said, 0), pool: text(said, 1) }),
+    ),
     tell("medium <tag> assign <pool>", "let it serve a pool", |said| {
         Ok(Command::MediumAssign { tag: text(said, 0), pool: Some(text(said, 1)) })
     }),

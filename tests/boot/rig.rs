@@ -216,9 +216,14 @@ impl Machine {
 
     /// Types again and again, as people do, until the line says `text`; how long after power-on.
     pub fn insist(&mut self, keys: &str, text: &str) -> Duration {
+        self.insist_on(keys, &[text])
+    }
+
+    /// The same, until it says one of `texts`.
+    pub fn insist_on(&mut self, keys: &str, texts: &[&str]) -> Duration {
         let deadline = Instant::now() + PATIENCE;
-        while !self.said().contains(text) {
-            assert!(Instant::now() < deadline, "no {text:?}; the line said:\n{}", self.said());
+        while !texts.iter().any(|text| self.said().contains(text)) {
+            assert!(Instant::now() < deadline, "no {texts:?}; the line said:\n{}", self.said());
             self.line.send(keys.as_bytes());
             std::thread::sleep(Duration::from_secs(2));
         }
