@@ -164,7 +164,8 @@ impl Step<'_> {
         };
         let runs: Vec<&Kept> = job.kept.iter().filter(good).collect();
         if covers(&runs, job.recorded) || !keeps_bytes(job) {
-            return;
+            // What is whole elsewhere is all there is now.
+            return self.keep_media_of(id);
         }
         let was_open = !job.state.is_over();
         let words = format!("some of it is lost: {tag}: {why}");

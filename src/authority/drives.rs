@@ -30,6 +30,8 @@ pub struct Drive {
     pub is_used: bool,
     /// What a person said to have put in.
     pub(super) expected: Option<String>,
+    /// People serve it and said that something was done: it is to be looked into.
+    pub(super) is_touched: bool,
     /// What is in it, as far as is known.
     pub medium: Option<InDrive>,
     /// What it does.
@@ -144,6 +146,7 @@ impl Drive {
             has_changer,
             is_used: true,
             expected: None,
+            is_touched: false,
             medium: None,
             doing: Doing::Nothing,
             session: None,

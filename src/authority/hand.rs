@@ -43,11 +43,21 @@ impl State {
 impl Step<'_> {
     /// Something may have been put into any drive that people serve.
     pub(super) fn look_by_hand(&mut self) {
+        let by_hand = self.state.drives.values_mut().filter(|drive| !drive.has_changer);
+        by_hand.for_each(|drive| drive.is_touched = true);
+        self.look_at_touched();
+    }
+
+    /// Looks into drives that people may have put something into, as soon as those are not at work.
+    pub(super) fn look_at_touched(&mut self) {
         let is_it =
-            |drive: &Drive| !drive.has_changer && (drive.is_idle() || drive.waits_for_medium());
+            |drive: &Drive| drive.is_touched && (drive.is_idle() || drive.waits_for_medium());
         let drives = self.state.drives.iter().filter(|(_, drive)| is_it(drive));
         let drives: Vec<DriveId> = drives.map(|(id, _)| *id).collect();
-        drives.into_iter().for_each(|id| self.medium_changed(id));
+        for id in drives {
+            self.state.drives.entry(id).and_modify(|drive| drive.is_touched = false);
+            self.medium_changed(id);
+        }
     }
 
     /// People are to put something into a drive: what is in it comes out first.

@@ -5,7 +5,7 @@
 //! taken. A barcode that cannot be read any more is believed to be the one that was there; its label is read
 //! before anything is done with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Action;
 use super::action::{Grade, Reply};
@@ -51,7 +51,7 @@ impl Step<'_> {
         self.state.inventory = Inventory::Fresh;
         self.state.library_trouble = None;
         let before = std::mem::take(&mut self.state.elements);
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut believed) = (BTreeSet::new(), Vec::new());
         for (at, content) in found {
             let known = before.get(&at).cloned().flatten();
             let cartridge = match content {
@@ -64,13 +64,14 @@ impl Step<'_> {
                     Some(Cartridge { tag: None, is_nobody: true })
                 }
                 Content::Untagged => {
+                    believed.push(at);
                     Some(known.unwrap_or(Cartridge { tag: None, is_nobody: false }))
                 }
             };
             self.state.elements.insert(at, cartridge);
         }
-        self.drop_doubles();
-        self.add_by_hand(&before);
+        believed.extend(self.add_by_hand(&before));
+        self.drop_doubles(&believed, seen);
         self.note_places();
         self.note_drives();
         for call in std::mem::take(&mut self.state.imports) {
@@ -78,26 +79,24 @@ impl Step<'_> {
         }
     }
 
-    /// Of a tag that was believed and one that was read, the latter is right.
-    fn drop_doubles(&mut self) {
-        let mut seen = BTreeSet::new();
-        for cartridge in self.state.elements.values_mut().flatten() {
-            if let Some(tag) = cartridge.tag.clone()
-                && !seen.insert(tag)
-            {
-                cartridge.tag = None;
-            }
+    /// Of a tag that is believed to be somewhere and one that was read, the latter is right.
+    fn drop_doubles(&mut self, believed: &[Element], mut read: BTreeSet<String>) {
+        for at in believed {
+            let Some(Some(cartridge)) = self.state.elements.get_mut(at) else { continue };
+            cartridge.tag = cartridge.tag.take().filter(|tag| read.insert(tag.clone()));
         }
     }
 
-    /// Drives that no robot serves are no elements of the changer.
-    fn add_by_hand(&mut self, before: &std::collections::BTreeMap<Element, Option<Cartridge>>) {
-        for (id, drive) in &self.state.drives {
-            let bay = Element::Drive(*id);
-            if let (false, Some(content)) = (drive.has_changer, before.get(&bay)) {
-                self.state.elements.insert(bay, content.clone());
+    /// Drives that no robot serves are no elements of the changer: what is believed to be in them is there still.
+    fn add_by_hand(&mut self, before: &BTreeMap<Element, Option<Cartridge>>) -> Vec<Element> {
+        let by_hand = self.state.drives.iter().filter(|(_, drive)| !drive.has_changer);
+        let bays: Vec<Element> = by_hand.map(|(id, _)| Element::Drive(*id)).collect();
+        for bay in &bays {
+            if let Some(content) = before.get(bay) {
+                self.state.elements.insert(*bay, content.clone());
             }
         }
+        bays
     }
 
     fn note_places(&mut self) {

@@ -424,7 +424,8 @@ impl Step<'_> {
         self.state.drives.entry(id).and_modify(|drive| drive.doing = Doing::Errand(errand, task));
     }
 
-    /// What is on a cartridge is not kept any more: no job says that it has something there.
+    /// What is on a cartridge is not kept any more: no job says that it has something there. What is left of those
+    /// jobs elsewhere is all there is, and kept as long as they are, whatever the pool that it lies in says.
     pub(super) fn free(&mut self, tag: &str, why: &str) {
         let Some(medium) = self.state.records.media.get(tag).cloned() else { return };
         if medium.state == MediumState::Blank {
@@ -435,6 +436,7 @@ impl Step<'_> {
         let had: Vec<JobId> = jobs.filter(|j| j.kept.iter().any(there)).map(|j| j.id).collect();
         for id in had {
             self.change_job(id, |job| job.kept.retain(|kept| !there(kept)));
+            self.keep_media_of(id);
         }
         self.change_medium(tag, |m| {
             m.state = MediumState::Blank;

@@ -137,7 +137,7 @@ impl Step<'_> {
     }
 
     /// Media are kept as long as any job that has something on them.
-    fn keep_media_of(&mut self, id: JobId) {
+    pub(super) fn keep_media_of(&mut self, id: JobId) {
         let Some(job) = self.state.job(id) else { return };
         let expires_s = job.expires_s;
         let mut tags: Vec<String> = job.kept.iter().map(|run| run.medium.clone()).collect();

@@ -3,6 +3,7 @@
 //! The disk's writes and flushes are logged. At a cut everything that was flushed is there, of what was written since
 //! the last flush any part. What the box had promised by then, on the serial line or to a client, must be kept.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -12,15 +13,21 @@ use std::time::{Duration, Instant};
 
 use slots::{Kind, Slots};
 
+use image::build::{BUNDLE, UKI};
+use image::disk::{self, Content};
+
 use super::client::{Client, plant};
-use super::rig::{self, Extra, Machine, PATIENCE, keys};
+use super::rig::{self, Extra, Machine, PATIENCE, image_as, keys};
 use super::tree::{assert_same, snapshot};
 use super::typist::PASSWORD;
 use super::writes::Writes;
 
 const MIB: u64 = 1 << 20;
 /// What the disk is larger by than its image, so that the first start grows it.
-const LARGER: u64 = 256 * MIB;
+const LARGER: u64 = 512 * MIB;
+/// What starts on the boot partition, and what an update adds.
+const OLD: &str = "EFI/Linux/tapioca_0.1.0.efi";
+const NEW: &str = "EFI/Linux/tapioca_0.2.0+3.efi";
 
 /// Moments that are looked at, and every how manyth of them is booted.
 const CUTS: usize = 300;
@@ -32,13 +39,13 @@ struct Promises {
     claimed: usize,
     named: usize,
     backups: Vec<(usize, &'static str)>,
+    updated: usize,
 }
 
-/// Runs a box, and cuts its power in the end.
-fn live(dir: &Path, board: &board::Board) -> Promises {
+/// Runs a box, and cuts its power in the end. Its client knows it by `port`.
+fn live(dir: &Path, board: &board::Board, port: u16) -> Promises {
     let log = dir.join("writes");
     File::create(&log).unwrap();
-    let port = rig::free_port();
     let extra = Extra { forward: Some(port), writes: Some(log.clone()), ..Extra::default() };
     let mut machine = Machine::start(board, dir, &extra);
     let line = machine.line.clone();
@@ -63,7 +70,7 @@ fn live(dir: &Path, board: &board::Board) -> Promises {
     promises.named = now();
     super::until(&mut || line.say("show drives", plain), "idle");
     for (typed, prompt) in [
-        ("user ada may look back-up restore", plain),
+        ("user ada may look back-up restore administer", plain),
         ("user ada password", "New password: "),
         (PASSWORD, "Once more: "),
         (PASSWORD, plain),
@@ -79,6 +86,8 @@ fn live(dir: &Path, board: &board::Board) -> Promises {
         client.ok(&format!("backup --name {name} -C {name} ."), None, &line);
         promises.backups.push((now(), name));
     }
+    client.ok(&format!("update apply next/{BUNDLE}"), None, &line);
+    promises.updated = now();
     promises
 }
 
@@ -88,6 +97,10 @@ struct Scene<'a> {
     /// Where partitions begin, bytes.
     meta: u64,
     data: u64,
+    /// What may lie on the boot partition, and nothing else.
+    bootable: BTreeMap<String, Vec<u8>>,
+    /// By which the client knows the box.
+    port: u16,
 }
 
 impl Scene<'_> {
@@ -110,10 +123,29 @@ impl Scene<'_> {
     /// What is wrong with a disk that was cut after so many entries.
     fn judge(&self, disk: &mut File, after: usize, promises: &Promises) -> Result<(), String> {
         let length = disk.metadata().unwrap().len();
+        let esp = self.part(disk, (MIB, self.meta), "esp");
+        self.judge_esp(&esp, after, promises)?;
         let meta = self.part(disk, (self.meta, self.data), "meta");
         self.judge_meta(&meta, after, promises)?;
         let data = self.part(disk, (self.data, length), "data");
         self.judge_data(&data, after, promises)
+    }
+
+    fn judge_esp(&self, esp: &Path, after: usize, promises: &Promises) -> Result<(), String> {
+        let files = disk::esp_files(&mut std::fs::read(esp).unwrap()).map_err(|e| e.to_string())?;
+        let is_other =
+            |(path, bytes): &(&String, &Vec<u8>)| self.bootable.get(*path) != Some(bytes);
+        if let Some((path, bytes)) = files.iter().find(is_other) {
+            return Err(format!("{path} of {} bytes is nothing that was put there", bytes.len()));
+        }
+        let is_gone = |path: &&String| {
+            let promised = if *path == NEW { promises.updated } else { 0 };
+            after >= promised && !files.contains_key(*path)
+        };
+        match self.bootable.keys().find(is_gone) {
+            Some(path) => Err(format!("{path} is gone")),
+            None => Ok(()),
+        }
     }
 
     fn judge_meta(&self, meta: &Path, after: usize, promises: &Promises) -> Result<(), String> {
@@ -163,7 +195,7 @@ impl Scene<'_> {
 
     /// The service, on this machine, gives back what it was given.
     fn restore(&self, state: &Path, kept: &[&str]) -> Result<(), String> {
-        let address = format!("127.0.0.1:{}", rig::free_port());
+        let address = format!("127.0.0.1:{}", self.port);
         let log = File::create(self.dir.join("serve-log")).unwrap();
         let words = ["serve", "--listen", &address, "--state"];
         let service = Command::new(super::EXE).args(words).arg(state).stderr(log).spawn().unwrap();
@@ -248,11 +280,20 @@ fn whenever_the_power_is_cut_the_box_boots_and_keeps_what_it_promised() {
     let base = dir.path().join("base.img");
     copy(&disk, &base);
 
-    let promises = live(dir.path(), &board);
+    let next = dir.path().join("next");
+    image_as("0.2.0", &board, &exe, &keys(dir.path()), &next);
+    let Content { mut esp, .. } = disk::read(&base).unwrap();
+    let mut bootable = disk::esp_files(&mut esp).unwrap();
+    assert!(bootable.contains_key(OLD), "{:?}", bootable.keys());
+    bootable.insert(NEW.into(), std::fs::read(next.join(UKI)).unwrap());
+
+    let port = rig::free_port();
+    let promises = live(dir.path(), &board, port);
     let writes = Writes::read(&dir.path().join("writes"));
     let layout = &board.machine.as_ref().unwrap().disk;
     let meta = (1 + layout.esp_mib) * MIB;
-    let scene = Scene { dir: dir.path(), meta, data: meta + layout.meta_mib * MIB };
+    let data = meta + layout.meta_mib * MIB;
+    let scene = Scene { dir: dir.path(), meta, data, bootable, port };
     let (mut wrong, cut) = (Vec::new(), dir.path().join("cut.img"));
     for nth in 0..CUTS {
         // Evenly over the whole life, the last one at its end.

@@ -297,13 +297,18 @@ impl World {
     }
 
     /// I1.
-    fn nothing_promised_is_lost(&self) -> Result<(), String> {
+    fn nothing_promised_is_lost(&mut self) -> Result<(), String> {
+        let mut over = Vec::new();
         for (id, (stream_told, to)) in &self.oracle.told {
             let Some(job) = self.committed.jobs.get(id) else {
                 return Err(format!("job {id} is gone"));
             };
             let is_expired = job.expires_s.is_none_or(|at_s| at_s <= self.state.now_s());
             if stream(job) != Some(*stream_told) || is_expired {
+                // What was given up then does not come back when the clock is set back.
+                if job.expires_s.is_some() && self.first_lost(job, *stream_told, *to).is_some() {
+                    over.push(*id);
+                }
                 continue;
             }
             if matches!(job.state, JobState::Damaged(_)) {
@@ -316,6 +321,7 @@ impl World {
                 return Err(format!("I1: byte {at} of job {id} ({:?}) is lost", job.state));
             }
         }
+        over.iter().for_each(|id| _ = self.oracle.told.remove(id));
         Ok(())
     }
 

@@ -104,7 +104,10 @@ fn seeds_that_found_something_find_nothing_more() {
         ("a restore goes with the machine that gets it", &[536, 6416, 8180, 8904]),
         ("no errand is without an answer", &[2049]),
         ("the wrong one is put away before the right one comes", &[11018]),
-        ("nobody is where the changer does not see them", &[13766, 14774]),
+        ("nobody is where the changer does not see them", &[13766, 14774, 25245]),
+        ("what was given up does not come back with the clock", &[20442]),
+        ("drives that people serve are looked into when they are not at work", &[20810]),
+        ("what is left when one copy goes is kept as long as the job", &[29396]),
     ];
     for (what, seeds) in found {
         for seed in seeds {
