@@ -16,7 +16,7 @@ use tapioca::catalogue::record::{
 use tapioca::stream::StreamId;
 use uuid::Uuid;
 
-use scene::{DAY, DRIVE, NOW, Scene, caller, client, found, volume};
+use scene::{DAY, DRIVE, NOW, Scene, caller, client, found, kept_on, volume};
 
 #[test]
 fn the_last_of_a_set_comes_before_blanks_and_blanks_before_what_expired() {
@@ -496,4 +496,62 @@ fn what_lies_in_a_mail_slot_is_looked_for_before_it_is_taken_in() {
         matches!(action, Action::Answer { call: CallId(8), reply: Reply::Refused { .. } })
     };
     assert!(said.iter().any(is_refusal), "{said:?}");
+}
+
+#[test]
+fn what_is_left_when_one_copy_goes_is_kept_as_long_as_the_job() {
+    let long_s = NOW + 30 * DAY;
+    let (first, first_set) = volume("FIRST", 1, MediumState::Appendable, long_s);
+    let (copy, mut copy_set) = volume("COPY", 2, MediumState::Full, NOW + 2 * DAY);
+    copy_set.closed = true;
+    let scene = || {
+        let job = kept_on(&[&first, &copy], long_s);
+        let sets = vec![first_set.clone(), copy_set.clone()];
+        Scene::after(vec![job], vec![first.clone(), copy.clone()], sets)
+    };
+
+    // It is damaged.
+    let mut damaged = scene();
+    damaged.backup(5);
+    damaged.says(Said::Mounted(found(&first, 5)));
+    assert!(matches!(damaged.medium("FIRST").state, MediumState::Damaged(_)));
+    assert_eq!(*damaged.job(JobId(1)), JobState::Done, "it is whole elsewhere");
+    assert_eq!(damaged.medium("COPY").expires_s, Some(long_s));
+
+    // Two people want it destroyed.
+    let mut erased = scene();
+    let by = |user| caller(user, &[Right::Erase]);
+    let wish = erased.orders(by("eve"), Order::Wish { tag: "FIRST".into() });
+    let Reply::Wish { number, .. } = wish else { panic!("no wish") };
+    erased.orders(by("eli"), Order::Agree { wish: number });
+    for _ in 0..25 {
+        erased.now += 3500;
+        erased.happens(Event::Tick);
+    }
+    assert_eq!(erased.fetched(), Some("FIRST"));
+    assert_eq!(erased.medium("COPY").expires_s, Some(NOW + 2 * DAY), "the first is there still");
+    erased.says(Said::Mounted(found(&first, 50)));
+    assert_eq!(erased.medium("FIRST").state, MediumState::Blank);
+    assert_eq!(erased.medium("COPY").expires_s, Some(long_s));
+}
+
+#[test]
+fn a_drive_that_was_touched_at_work_is_looked_into_before_it_works_on() {
+    let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
+    for is_touched in [true, false] {
+        let mut scene = Scene::new(vec![open.clone()], vec![set.clone()]);
+        let by_hand = DriveAtHand { drive: DRIVE, has_changer: false };
+        scene.happens(Event::Started { drives: vec![by_hand] });
+        scene.happens(Event::Library(vec![]));
+        scene.says(Said::Mounted(found(&open, 50)));
+        scene.backup(5);
+        assert!(matches!(scene.sent(), Some(Errand::Join { .. })), "{:?}", scene.sent());
+        if is_touched {
+            scene.orders(caller("olga", &[Right::Operate]), Order::Inventory);
+        }
+        scene.says(Said::SessionOver { fault: None, end: 50 });
+        scene.backup(6);
+        let looks = matches!(scene.sent(), Some(Errand::Mount { tag: None, .. }));
+        assert_eq!(looks, is_touched, "{:#?}", scene.seen);
+    }
 }

@@ -8,7 +8,8 @@ use tapioca::authority::event::{
 };
 use tapioca::authority::{Action, Caller, Errand, Order, Reply, Settings, State, step};
 use tapioca::catalogue::record::{
-    JobId, JobState, Kept, Machine, Medium, MediumState, NewSet, Pool, Record, Right, Set,
+    Job, JobId, JobState, Kept, Level, Machine, Medium, MediumState, NewSet, Pool, Record, Right,
+    Set, Work,
 };
 use tapioca::stream::StreamId;
 use uuid::Uuid;
@@ -58,6 +59,38 @@ pub fn found(medium: &Medium, end: u64) -> Found {
     })
 }
 
+/// A backup that is done, all of which is on each of these media, for so long.
+pub fn kept_on(media: &[&Medium], expires_s: i64) -> Job {
+    let stream = StreamId(Uuid::from_u128(77));
+    let (name, pool) = ("home".to_owned(), "p".to_owned());
+    let kept = media.iter().zip(0..).map(|(medium, copy)| Kept {
+        copy,
+        from: 0,
+        to: 4000,
+        medium: medium.tag.clone(),
+        volume: medium.volume,
+        block: 10,
+        stride: 100,
+    });
+    Job {
+        id: JobId(1),
+        work: Work::Backup { name, level: Level::Full, pool, stream },
+        machine: "ada".into(),
+        user: "ada".into(),
+        priority: 0,
+        state: JobState::Done,
+        created_s: NOW - 600,
+        started_s: Some(NOW - 600),
+        ended_s: Some(NOW - 300),
+        attempts: 1,
+        recorded: 4000,
+        kept: kept.collect(),
+        entries: 3,
+        expires_s: Some(expires_s),
+        verified_s: Default::default(),
+    }
+}
+
 pub fn caller(user: &str, rights: &[Right]) -> Caller {
     let rights: BTreeSet<Right> = rights.iter().copied().collect();
     Caller { user: user.into(), machine: "ada".into(), rights }
@@ -69,6 +102,11 @@ pub fn client() -> Caller {
 
 impl Scene {
     pub fn new(media: Vec<Medium>, sets: Vec<Set>) -> Scene {
+        Scene::after(vec![], media, sets)
+    }
+
+    /// The same, where these jobs were.
+    pub fn after(jobs: Vec<Job>, media: Vec<Medium>, sets: Vec<Set>) -> Scene {
         let machine = Machine { name: "ada".into(), address: None, quota_bytes: None, jobs_max: 9 };
         let pool = Pool {
             name: "p".into(),
@@ -80,6 +118,7 @@ impl Scene {
         let mut records = vec![Record::Machine(machine), Record::Pool(pool)];
         let tags: Vec<String> = media.iter().map(|medium| medium.tag.clone()).collect();
         records.extend(media.into_iter().map(Record::Medium));
+        records.extend(jobs.into_iter().map(Record::Job));
         records.extend(sets.into_iter().map(Record::Set));
         let state = State::new(records, Settings::default());
         let (seen, library) = (Vec::new(), Vec::new());

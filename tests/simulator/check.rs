@@ -304,7 +304,10 @@ impl World {
                 return Err(format!("job {id} is gone"));
             };
             let is_expired = job.expires_s.is_none_or(|at_s| at_s <= self.state.now_s());
-            if stream(job) != Some(*stream_told) || is_expired {
+            if stream(job) != Some(*stream_told) {
+                continue;
+            }
+            if is_expired {
                 // What was given up then does not come back when the clock is set back.
                 if job.expires_s.is_some() && self.first_lost(job, *stream_told, *to).is_some() {
                     over.push(*id);
