@@ -238,6 +238,9 @@ fn executable() -> Result<PathBuf, Error> {
 
 impl DemoArgs {
     fn run(self) -> Result<(), Error> {
+        let tree = self.tree.unwrap_or_else(|| root().join("docs"));
+        let unreadable = |error| Error::Input { path: tree.clone(), error };
+        let tree = tree.canonicalize().map_err(unreadable)?;
         let dir = root().join("target/image/demo");
         if dir.exists() {
             std::fs::remove_dir_all(&dir)
@@ -254,12 +257,12 @@ impl DemoArgs {
         };
         build.run()?;
         let board = Board::load(&self.board)?;
-        let tree = self.tree.unwrap_or_else(|| root().join("docs"));
         let demo = Demo { board: &board, dir: &dir, exe: &exe, tree: &tree };
         demo.play(std::io::stdout())?;
         let words = format!("{} was backed up to the box and came back the same", tree.display());
         say(&format!("\nimage: {words}; the box was switched off"))?;
-        let again = format!("image run {} --out {}", self.board, dir.display());
+        let run = format!("cargo run --release -p image -- run {}", self.board);
+        let again = format!("{run} --out {} --forward 7420", dir.display());
         say(&format!("image: `{again}` starts it again; the password is \"{PASSWORD}\""))
     }
 }
@@ -285,7 +288,7 @@ impl RunArgs {
             writes: None,
             more: &more,
         };
-        let status = run.command()?.status().map_err(|error| run::failed(&error))?;
+        let status = run.command()?.status().map_err(|error| run::cannot_start(&error))?;
         Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(111))
     }
 }

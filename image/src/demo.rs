@@ -3,17 +3,17 @@
 //! Owns what somebody types on the serial line of a new box, and what its first client does: the box is claimed, this
 //! host enrols, a tree is backed up, given back and compared. All the line says is shown as it comes.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use board::Board;
 
-use crate::run::{Run, Serial};
+use crate::run::{Run, Serial, cannot_start};
 use crate::{Error, firmware};
 
 /// The administrator's, and that of the person who backs up.
@@ -23,6 +23,8 @@ pub const PASSWORD: &str = "tapioca in the kitchen";
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Between two tries to get an answer.
 const AGAIN: Duration = Duration::from_secs(2);
+/// Between two looks at the machine.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A box that was just made, and what it is to keep.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +35,7 @@ pub struct Demo<'a> {
     pub dir: &'a Path,
     /// `tapioca` on this host.
     pub exe: &'a Path,
-    /// What is backed up.
+    /// What is backed up, from the root.
     pub tree: &'a Path,
 }
 
@@ -70,8 +72,7 @@ impl Demo<'_> {
             self.client(&[&begin, words].concat(), typed)
         };
         tapicli(&["login", "you"], Some(PASSWORD))?;
-        let tree = self.tree.canonicalize().map_err(Error::input(self.tree))?;
-        let tree = tree.to_string_lossy();
+        let tree = self.tree.to_string_lossy();
         tapicli(&["backup", "--name", "first", "-C", &tree, "."], None)?;
         tapicli(&["restore", "--name", "first", "--to", "back"], None)?;
         run(Command::new("diff").args(["-r", "--no-dereference", &tree, "back"]), self.dir, None)?;
@@ -84,6 +85,7 @@ impl Demo<'_> {
         let (variables, socket) = (self.dir.join("open.vars"), self.dir.join("serial"));
         std::fs::write(&variables, firmware::variables(None)?).map_err(Error::write(&variables))?;
         let listener = UnixListener::bind(&socket).map_err(Error::write(&socket))?;
+        listener.set_nonblocking(true).map_err(Error::write(&socket))?;
         let run = Run {
             board: self.board,
             dir: self.dir,
@@ -95,8 +97,8 @@ impl Demo<'_> {
             writes: None,
             more: &[],
         };
-        let qemu = Qemu::start(run.command()?)?;
-        let (line, _) = listener.accept().map_err(Error::input(&socket))?;
+        let mut qemu = Qemu::start(run.command()?)?;
+        let line = qemu.line(&listener)?;
         Ok((qemu, Line::new(line, show).map_err(Error::input(&socket))?))
     }
 
@@ -142,17 +144,37 @@ struct Qemu(Child);
 impl Qemu {
     fn start(mut command: Command) -> Result<Qemu, Error> {
         let child = command.stdin(Stdio::null()).spawn();
-        child.map(Qemu).map_err(|error| crate::run::failed(&error))
+        child.map(Qemu).map_err(|error| cannot_start(&error))
+    }
+
+    /// The end of its serial line. It may end before there is one: then it said why itself.
+    fn line(&mut self, listener: &UnixListener) -> Result<UnixStream, Error> {
+        loop {
+            match listener.accept() {
+                Ok((line, _)) => return Ok(line),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(Error::broken("the serial line", error)),
+            }
+            if let Some(status) = self.status()? {
+                return Err(Error::broken("qemu", format!("it ended at once: {status}")));
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn status(&mut self) -> Result<Option<ExitStatus>, Error> {
+        self.0.try_wait().map_err(|error| Error::broken("qemu", error))
     }
 
     /// Waits until it is off.
     fn ends(&mut self) -> Result<(), Error> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            if self.0.try_wait().map_err(|error| crate::run::failed(&error))?.is_some() {
-                return Ok(());
+            match self.status()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(Error::broken("qemu", status)),
+                None => std::thread::sleep(PAUSE),
             }
-            std::thread::sleep(Duration::from_millis(100));
         }
         Err(Error::broken("the box", "it does not switch itself off"))
     }

@@ -109,7 +109,7 @@ impl Run<'_> {
 }
 
 /// QEMU did not start.
-pub fn failed(error: &std::io::Error) -> Error {
+pub fn cannot_start(error: &std::io::Error) -> Error {
     let why = format!("{error}; it is in Debian's qemu-system-x86, its firmware in ovmf");
     Error::Program { program: "qemu-system-x86_64".to_owned(), why }
 }
