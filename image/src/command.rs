@@ -225,7 +225,7 @@ fn executable() -> Result<PathBuf, Error> {
     );
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Program::new(cargo)
-        .args(["build", "--release", "--quiet", "--locked", "-p", "tapioca", "--target", target])
+        .args(["build", "--release", "--locked", "-p", "tapioca", "--target", target])
         .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", flags)
         .current_dir(&root)
         .status();
