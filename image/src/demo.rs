@@ -63,7 +63,7 @@ impl Demo<'_> {
             (PASSWORD, "done"),
         ])?;
         line.types("machine here enrol")?;
-        let enrolment = line.until("good once", PATIENCE)?;
+        let enrolment = line.until("plumb enrol BOX CODE", PATIENCE)?;
 
         let there = format!("127.0.0.1:{port}");
         self.client(&["plumb", "enrol", "--identity", "here", &there, code(&enrolment)?], None)?;
