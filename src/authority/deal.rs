@@ -50,7 +50,6 @@ impl Step<'_> {
         }
         let mut needs = Needs::default();
         self.wake();
-        self.look_at_touched();
         self.look_around(&mut needs);
         self.move_next();
         self.time_out();

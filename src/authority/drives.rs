@@ -30,8 +30,6 @@ pub struct Drive {
     pub is_used: bool,
     /// What a person said to have put in.
     pub(super) expected: Option<String>,
-    /// People serve it and said that something was done: it is to be looked into.
-    pub(super) is_touched: bool,
     /// What is in it, as far as is known.
     pub medium: Option<InDrive>,
     /// What it does.
@@ -138,6 +136,8 @@ pub struct Session {
     pub needs_medium: bool,
     /// It was told to end.
     pub is_ending: bool,
+    /// People serve its drive and said meanwhile that something was done there.
+    pub(super) is_touched: bool,
 }
 
 impl Drive {
@@ -146,7 +146,6 @@ impl Drive {
             has_changer,
             is_used: true,
             expected: None,
-            is_touched: false,
             medium: None,
             doing: Doing::Nothing,
             session: None,

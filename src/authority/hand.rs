@@ -41,23 +41,18 @@ impl State {
 }
 
 impl Step<'_> {
-    /// Something may have been put into any drive that people serve.
+    /// Something may have been put into any drive that people serve. In a session that writes it is locked in, but it may
+    /// be over before we hear of it: then it is looked into.
     pub(super) fn look_by_hand(&mut self) {
-        let by_hand = self.state.drives.values_mut().filter(|drive| !drive.has_changer);
-        by_hand.for_each(|drive| drive.is_touched = true);
-        self.look_at_touched();
-    }
-
-    /// Looks into drives that people may have put something into, as soon as those are not at work.
-    pub(super) fn look_at_touched(&mut self) {
         let is_it =
-            |drive: &Drive| drive.is_touched && (drive.is_idle() || drive.waits_for_medium());
+            |drive: &Drive| !drive.has_changer && (drive.is_idle() || drive.waits_for_medium());
         let drives = self.state.drives.iter().filter(|(_, drive)| is_it(drive));
         let drives: Vec<DriveId> = drives.map(|(id, _)| *id).collect();
-        for id in drives {
-            self.state.drives.entry(id).and_modify(|drive| drive.is_touched = false);
-            self.medium_changed(id);
-        }
+        drives.into_iter().for_each(|id| self.medium_changed(id));
+        let by_hand = self.state.drives.values_mut().filter(|drive| !drive.has_changer);
+        by_hand
+            .filter_map(|drive| drive.session.as_mut())
+            .for_each(|session| session.is_touched = true);
     }
 
     /// People are to put something into a drive: what is in it comes out first.

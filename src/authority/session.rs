@@ -40,6 +40,7 @@ impl Step<'_> {
             left: BTreeSet::new(),
             needs_medium: false,
             is_ending: false,
+            is_touched: false,
         };
         self.state.drives.entry(id).and_modify(|drive| drive.session = Some(session));
     }
@@ -233,6 +234,9 @@ impl Step<'_> {
             }
         }
         self.close_set(&session);
+        if session.is_touched {
+            self.medium_changed(id);
+        }
     }
 
     fn session_ended(&mut self, id: DriveId, session: &Session, end: u64) {
