@@ -350,12 +350,19 @@ impl Step<'_> {
             Found::Ours(volume) => Some(volume.tag.clone()),
             _ => None,
         };
-        // It is who it was taken for, and without a barcode who its label says, if nobody else is.
-        let tag = tag.filter(|tag| self.state.may_be_in(tag, bay));
+        // It is who its barcode says. Where that could not be read, its label knows better than who it was taken
+        // for, if nobody else is who that says.
+        let is_read =
+            self.state.elements.get(&bay).is_some_and(|c| c.as_ref().is_some_and(|c| c.is_read));
+        let taken_for = tag;
+        let believed = taken_for.clone().filter(|tag| self.state.may_be_in(tag, bay));
         let label = label.filter(|tag| !tag.is_empty() && self.state.may_be_in(tag, bay));
-        let tag = tag.or(label).or_else(|| self.named_by_hand(id, found));
-        let is_nobody = tag.is_none();
-        let cartridge = Cartridge { tag: tag.clone(), is_nobody };
+        let tag = if is_read { believed.or(label) } else { label.or(believed) };
+        let tag = tag.or_else(|| self.named_by_hand(id, found));
+        let cartridge = Cartridge { tag: tag.clone(), is_read, is_nobody: tag.is_none() };
+        if taken_for.is_some() && taken_for != tag {
+            self.want_inventory();
+        }
         self.state.elements.insert(bay, Some(cartridge));
         let is = match &tag {
             Some(tag) => {
@@ -521,8 +528,7 @@ impl Step<'_> {
         }
         if !drive.has_changer && drive.doing == Doing::Nothing {
             drive.medium = Some(InDrive { tag: None, home: None, is: None });
-            let cartridge = Cartridge { tag: None, is_nobody: false };
-            self.state.elements.insert(Element::Drive(id), Some(cartridge));
+            self.state.elements.insert(Element::Drive(id), Some(Cartridge::UNKNOWN));
         }
         self.want_inventory();
     }

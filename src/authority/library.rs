@@ -57,15 +57,16 @@ impl Step<'_> {
             let cartridge = match content {
                 Content::Empty => None,
                 Content::Tag(tag) if seen.insert(tag.clone()) => {
-                    Some(Cartridge { tag: Some(tag), is_nobody: false })
+                    Some(Cartridge { tag: Some(tag), is_read: true, is_nobody: false })
                 }
                 Content::Tag(tag) => {
                     self.notify(Grade::Warning, format!("{at}: there is another {tag}"));
-                    Some(Cartridge { tag: None, is_nobody: true })
+                    Some(Cartridge { is_nobody: true, ..Cartridge::UNKNOWN })
                 }
                 Content::Untagged => {
                     believed.push(at);
-                    Some(known.unwrap_or(Cartridge { tag: None, is_nobody: false }))
+                    let known = known.unwrap_or(Cartridge::UNKNOWN);
+                    Some(Cartridge { is_read: false, ..known })
                 }
             };
             self.state.elements.insert(at, cartridge);

@@ -70,8 +70,15 @@ impl Settings {
 pub struct Cartridge {
     /// Its tag, by its barcode or, where that cannot be read, by its label.
     pub tag: Option<String>,
+    /// Its barcode was read when the library was last looked at. Else the tag is only believed.
+    pub is_read: bool,
     /// Looked at since it is here, and to no avail.
     pub is_nobody: bool,
+}
+
+impl Cartridge {
+    /// One of which nothing is known yet.
+    pub const UNKNOWN: Cartridge = Cartridge { tag: None, is_read: false, is_nobody: false };
 }
 
 /// How well the elements are known.

@@ -164,6 +164,34 @@ fn who_has_the_wrong_barcode_is_put_away_before_the_right_one_is_looked_for() {
 }
 
 #[test]
+fn a_label_is_right_over_a_barcode_that_could_not_be_read_and_the_one_that_is_missing_is_asked_for()
+{
+    let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
+    let (other, others) = volume("OTHER", 2, MediumState::Full, NOW + DAY);
+    let mut scene = Scene::new(vec![open, other.clone()], vec![set, others]);
+    // Somebody took OPEN out, and OTHER, whose barcode is worn, lies where it was.
+    let empty = |at| (at, Content::Empty);
+    let (first, second) = (Element::Slot(1), Element::Slot(2));
+    let swapped = vec![empty(Element::Drive(DRIVE)), (first, Content::Untagged), empty(second)];
+    let by = caller("olga", &[Right::Operate]);
+    scene.orders(by, Order::Inventory);
+    scene.library = swapped.clone();
+    scene.happens(Event::Library(swapped));
+    assert_eq!(scene.state.tag_in(first), Some("OPEN"), "what is there is believed to be still");
+    scene.backup(5);
+    assert_eq!(scene.fetched(), Some("OPEN"));
+    scene.says(Said::Mounted(found(&other, 50)));
+    scene.happens(Event::Library(vec![
+        (Element::Drive(DRIVE), Content::Untagged),
+        empty(first),
+        empty(second),
+    ]));
+    assert_eq!(scene.state.tag_in(Element::Drive(DRIVE)), Some("OTHER"), "it says so itself");
+    assert!(scene.is_asked("OPEN would do"), "{:?}", scene.state.requests);
+    assert!(!scene.is_asked("find the right one"), "nobody bears its barcode");
+}
+
+#[test]
 fn a_cartridge_is_not_in_a_drive_while_the_changer_reads_its_barcode_elsewhere() {
     let (open, set) = volume("OPEN", 1, MediumState::Appendable, NOW + DAY);
     let (other, _) = volume("OTHER", 2, MediumState::Appendable, NOW + DAY);
