@@ -9,6 +9,7 @@ use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use ::disk::{DATA_TYPE, ESP_TYPE, META_TYPE};
 use board::machine::Disk;
 use esp::Esp;
 use gpt::partition::Partition;
@@ -17,13 +18,6 @@ use uuid::{Uuid, uuid};
 
 use crate::Error;
 use crate::host::{output, program};
-
-/// Type of the raw partition that settings and boot state are in.
-pub const META_TYPE: Uuid = uuid!("6f9d1d2c-7a70-4a0e-9d3b-746170696f61");
-/// Type of the partition with the data file system.
-pub const DATA_TYPE: Uuid = uuid!("6f9d1d2c-7a70-4a0e-9d3b-746170696f62");
-/// Type of the partition that the firmware reads.
-pub const ESP_TYPE: Uuid = uuid!("c12a7328-f81f-11d2-ba4b-00a0c93ec93b");
 
 const DISK_ID: Uuid = uuid!("6f9d1d2c-7a70-4a0e-9d3b-000000000000");
 const ESP_ID: Uuid = uuid!("6f9d1d2c-7a70-4a0e-9d3b-000000000001");

@@ -5,12 +5,14 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::net::{TcpListener, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::OnceLock;
 
-use rustix::fs::CWD;
+use rustix::fs::{CWD, MemfdFlags};
 use rustix::mount::MountFlags;
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::Pid;
@@ -39,7 +41,8 @@ const NOBODY: &[Attempt] = &[
     }),
     ("start a shell", || run("/bin/busybox")),
     ("open a robot", || open("/dev/sg0")),
-    ("open a disk", || open("/dev/disk")),
+    ("open the disk", || open("/dev/vda")),
+    ("open the data partition", || open("/dev/vda3")),
     ("open another's serial line", || open("/dev/ttyS2")),
     ("open the memory", || open("/dev/mem")),
     ("write the manifest", || write("/board.toml")),
@@ -72,6 +75,10 @@ const RAW: Attempt = ("send raw frames", || {
 const PORT: Attempt = ("ask for an address", || UdpSocket::bind("0.0.0.0:68").map(drop));
 const LOCAL: Attempt = ("speak with the others", || UnixDatagram::unbound().map(drop));
 const ITSELF: Attempt = ("start itself again", || run("/init"));
+const MEMORY: Attempt = ("start a program that is no file", from_memory);
+const BOOT: Attempt = ("write the boot partition", || open("/dev/vda1"));
+const SHELF: Attempt =
+    ("keep an image of the system", || write("/run/tapioca/updater/images/probe"));
 
 /// What each may do of what not everybody may.
 const CHILDREN: &[(&str, &[Attempt])] = &[
@@ -79,10 +86,16 @@ const CHILDREN: &[(&str, &[Attempt])] = &[
     ("console", &[LINE, LOG, LOCAL]),
     ("net", &[LEASE, CLOCK, DATAGRAM, PORT, LOCAL, LISTEN]),
     ("scsi_door", &[DRIVE, LOCAL]),
-    ("serve", &[STATE, LISTEN, DATAGRAM, ITSELF, LOCAL]),
+    ("updater", &[BOOT, SHELF, MEMORY, LOCAL]),
+    ("serve", &[STATE, LISTEN, DATAGRAM, ITSELF, MEMORY, LOCAL]),
 ];
-const SOMEBODY: &[Attempt] =
-    &[META, STATE, LEASE, LINE, LOG, DRIVE, CLOCK, LISTEN, DATAGRAM, PORT, RAW, LOCAL, ITSELF];
+const SOMEBODY: &[Attempt] = &[
+    META, STATE, LEASE, LINE, LOG, DRIVE, CLOCK, LISTEN, DATAGRAM, PORT, RAW, LOCAL, ITSELF,
+    MEMORY, BOOT, SHELF,
+];
+
+/// This program, as it was read before the seat was taken.
+static PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();
 
 fn open(path: &str) -> io::Result<()> {
     OpenOptions::new().read(true).write(true).open(path).map(drop)
@@ -90,6 +103,16 @@ fn open(path: &str) -> io::Result<()> {
 
 fn write(path: &str) -> io::Result<()> {
     OpenOptions::new().create(true).append(true).open(path).map(drop)
+}
+
+/// As the updater tests an executable that came over the network.
+fn from_memory() -> io::Result<()> {
+    let mut file = File::from(rustix::fs::memfd_create("probe", MemfdFlags::CLOEXEC)?);
+    file.write_all(PROGRAM.get().map_or(&[], |bytes| bytes))?;
+    // Read-only: what is open to be written is not executed.
+    let program = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    drop(file);
+    run(&format!("/proc/self/fd/{}", program.as_raw_fd()))
 }
 
 /// The program ends at once, whatever it is told.
@@ -121,6 +144,9 @@ fn main() -> ExitCode {
         // As a program that somebody else starts: it has nothing to do.
         return ExitCode::SUCCESS;
     };
+    let program =
+        std::fs::read("/init").expect("the executable can be read before the seat is taken");
+    PROGRAM.set(program).expect("nobody did so before");
     args.splice(0..0, ["tapioca".into(), "seat".into()]);
     if let Err(fault) = tapioca::init::take_seat(args) {
         println!("{child}: {fault}");
