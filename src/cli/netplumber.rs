@@ -17,6 +17,7 @@ use crate::netplumber::connection::{self, Settings, now_s};
 use crate::netplumber::{Limits, Starter};
 use crate::serve::supervise::end_with_parent;
 use crate::stream::Fault;
+use crate::table::say;
 use crate::wire::link::Alive;
 
 /// Let enrolled machines run what is in the gluepot here
@@ -151,7 +152,7 @@ impl Listen {
             ..Limits::default()
         };
         let starter = Starter { program, words };
-        let ready = |address| eprintln!("netplumber: listening on {address}");
+        let ready = |address| say(format_args!("netplumber: listening on {address}"));
         crate::netplumber::serve(&self.listen, self.folder.folder, starter, limits, ready)?;
         Ok(Done::Whole)
     }

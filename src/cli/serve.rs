@@ -16,6 +16,7 @@ use crate::serve::config::{Config, Devices};
 use crate::serve::run::{Given, Places, run};
 use crate::serve::supervise::{Kept, Program, end_with_parent};
 use crate::stream::Fault;
+use crate::table::say;
 
 /// How often the service is looked after.
 const LOOK: Duration = Duration::from_millis(100);
@@ -75,7 +76,7 @@ impl ServeArgs {
         let Some(keeper) = self.kept_by else { return self.keep(program) };
         end_with_parent(keeper)?;
         let socket = Places::of(&config.state).socket;
-        let ready = Box::new(move || eprintln!("serve: ready; at {}", socket.display()));
+        let ready = Box::new(move || say(format_args!("serve: ready; at {}", socket.display())));
         let shape = self.board.as_deref().map(shape).transpose()?.flatten();
         run(config, Given { program, scribe: scribe(), shape, ready })?;
         Ok(Done::Whole)
@@ -94,7 +95,7 @@ impl ServeArgs {
         let mut told_alive: Option<Instant> = None;
         while !ends.load(Ordering::Relaxed) {
             if let Some(status) = kept.look() {
-                eprintln!("serve: the service ended ({status}) and is started again");
+                say(format_args!("serve: the service ended ({status}) and is started again"));
             }
             if told_alive.is_none_or(|at| at.elapsed() >= ALIVE) && client::is_here() {
                 told_alive = Some(Instant::now());

@@ -9,7 +9,7 @@ use super::Done;
 use crate::init::client;
 use crate::init::message::{Request, cut};
 use crate::steward::message::SOCKET;
-use crate::steward::serve::{Init, NoInit, Others, Places, Steward};
+use crate::steward::serve::{Init, NoInit, Others, Part, Places, Steward};
 use crate::stream::{Blame, Fault};
 
 /// Time between two signs of life.
@@ -50,6 +50,12 @@ pub(super) struct StewardArgs {
     /// A user whose processes are consoles, by number: people are there. May be given again
     #[arg(long = "console", value_name = "UID")]
     consoles: Vec<u32>,
+    /// The user of the process that sees the links, by number
+    #[arg(long, value_name = "UID")]
+    net: Option<u32>,
+    /// The user of the process that sees which system runs, by number
+    #[arg(long, value_name = "UID")]
+    updater: Option<u32>,
 }
 
 impl StewardArgs {
@@ -77,9 +83,12 @@ impl StewardArgs {
             takes_attached: self.attached,
             sync_memory_mib: self.sync_mib,
         };
-        let (peers, consoles) =
-            (self.peers.into_iter().collect(), self.consoles.into_iter().collect());
-        let others = Others { peers, consoles };
+        let all = |users: Vec<u32>, part| users.into_iter().map(move |user| (user, part));
+        let others: Others = all(self.peers, Part::Other)
+            .chain(all(self.consoles, Part::Console))
+            .chain(self.net.map(|user| (user, Part::Net)))
+            .chain(self.updater.map(|user| (user, Part::Updater)))
+            .collect();
         let init: Box<dyn Init> = match client::is_here() {
             true => Box::new(OurInit),
             false => Box::new(NoInit),

@@ -47,11 +47,8 @@ pub const STICK: &str = "/run/tapioca/stick";
 
 /// Says one line to whoever looks at the machine's console.
 pub(crate) fn say(line: &str) {
-    use std::io::Write;
     // Whoever reads it may have made the line raw.
-    let line = format!("init: {line}\r\n");
-    // There is nobody to tell that nobody can be told.
-    let _gone = std::io::stderr().write_all(line.as_bytes());
+    crate::table::say(format_args!("init: {line}\r"));
 }
 
 fn board() -> Result<Board, Fault> {

@@ -113,7 +113,12 @@ impl Sandbox<'_> {
         // The service takes no less than 16.
         self.words.extend(["--sync-mib".into(), self.tape.sync_mib.max(16).to_string()]);
         for other in self.machine.processes.iter().filter(|other| other.name != self.process.name) {
-            let sort = if other.sandbox == "console" { "--console" } else { "--peer" };
+            let sort = match other.sandbox.as_str() {
+                "console" => "--console",
+                "net" => "--net",
+                "updater" => "--updater",
+                _ => "--peer",
+            };
             self.words.extend([sort.into(), other.user.to_string()]);
         }
         Ok(())

@@ -3,7 +3,7 @@
 //! Owns a thread for each connection, at most so many, and one for the time. Passwords are hashed outside of the
 //! lock, one at a time, as a check takes 64 MiB. Who connects is known by the kernel's word for it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -80,19 +80,22 @@ pub struct Places {
     pub sync_memory_mib: Option<u32>,
 }
 
-/// Who may connect beside root and the steward's own user.
-#[derive(Debug, Clone, Default)]
-pub struct Others {
-    /// Those of processes that ask for settings and report.
-    pub peers: BTreeSet<u32>,
-    /// Those of consoles, where people are.
-    pub consoles: BTreeSet<u32>,
-}
+/// Who may connect, by user, beside root and the steward's own user, who may do what each of them may.
+pub type Others = BTreeMap<u32, Part>;
 
-impl Others {
-    fn holds(&self, who: u32) -> bool {
-        self.peers.contains(&who) || self.consoles.contains(&who)
-    }
+/// What a process is on the box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Where people are.
+    Console,
+    /// What sees the links.
+    Net,
+    /// What sees which system runs.
+    Updater,
+    /// One that asks for settings.
+    Other,
+    /// Root, or the steward's own user.
+    Root,
 }
 
 /// What runs.
@@ -240,36 +243,39 @@ impl Steward {
                 return Ok(());
             }
         };
-        let own = rustix::process::geteuid().as_raw();
-        let refused = match who == 0 || who == own || self.others.holds(who) {
-            false => Some("this user may not speak with the steward"),
-            true if *lock(&self.connections) >= CONNECTIONS_MAX => {
-                Some("too many speak with the steward")
-            }
-            true => None,
+        let part = match who == 0 || who == rustix::process::geteuid().as_raw() {
+            true => Some(Part::Root),
+            false => self.others.get(&who).copied(),
         };
-        if let Some(what) = refused {
-            tracing::warn!(who, what);
-            let answer = Answer::Refused { what: what.into(), hint: None };
-            if let Err(fault) = write(&answer, &mut socket) {
-                tracing::debug!(%fault, "who is refused has left");
+        let part = part.ok_or("this user may not speak with the steward").and_then(|part| {
+            let is_full = *lock(&self.connections) >= CONNECTIONS_MAX;
+            if is_full { Err("too many speak with the steward") } else { Ok(part) }
+        });
+        let part = match part {
+            Ok(part) => part,
+            Err(what) => {
+                tracing::warn!(who, what);
+                let answer = Answer::Refused { what: what.into(), hint: None };
+                if let Err(fault) = write(&answer, &mut socket) {
+                    tracing::debug!(%fault, "who is refused has left");
+                }
+                return Ok(());
             }
-            return Ok(());
-        }
+        };
         *lock(&self.connections) += 1;
         self.spawn("connection", move |steward| {
-            if let Err(fault) = steward.talk(socket, who) {
+            if let Err(fault) = steward.talk(socket, part) {
                 tracing::debug!(%fault, "a connection ended");
             }
             *lock(&steward.connections) -= 1;
         })
     }
 
-    fn talk(&self, mut socket: UnixStream, who: u32) -> Result<(), Fault> {
+    fn talk(&self, mut socket: UnixStream, part: Part) -> Result<(), Fault> {
         socket
             .set_write_timeout(Some(Duration::from_secs(10)))
             .map_err(|e| Fault::host("cannot wait for somebody", &e))?;
-        let mut guest = Guest { who, administrator: false };
+        let mut guest = Guest { part, administrator: false };
         while let Some(ask) = read::<Ask>(&mut socket)? {
             let answer = self.answer(ask, &mut guest).unwrap_or_else(Answer::from);
             write(&answer, &mut socket)?;
@@ -277,7 +283,7 @@ impl Steward {
         Ok(())
     }
 
-    fn answer(&self, ask: Ask, guest: &mut Guest) -> Result<Answer, Fault> {
+    pub(super) fn answer(&self, ask: Ask, guest: &mut Guest) -> Result<Answer, Fault> {
         match ask {
             Ask::State => Ok(Answer::State(lock(&self.core).state(self.now()))),
             Ask::Claim { password, name } => {
@@ -297,21 +303,21 @@ impl Steward {
             }
             Ask::Watch { after, wait_ms } => Ok(self.watch(after, wait_ms.min(WATCH_MS_MAX))),
             Ask::Links(links) => {
+                guest.must_be(Part::Net)?;
                 lock(&self.core).see_links(links);
                 Ok(Answer::Done)
             }
             Ask::Note(words) => {
+                guest.must_be(Part::Updater)?;
                 lock(&self.core).note(words.chars().take(NOTE_LETTERS_MAX).collect());
                 Ok(Answer::Done)
             }
             Ask::Booted(boot) => {
-                guest.root_only()?;
+                guest.must_be(Part::Root)?;
                 lock(&self.core).booted(boot).map(|()| Answer::Done)
             }
             Ask::Recover { serial } => {
-                if !self.others.consoles.contains(&guest.who) {
-                    guest.root_only()?;
-                }
+                guest.must_be(Part::Console)?;
                 lock(&self.core).recover(&serial, self.now()).map(|()| Answer::Done)
             }
             other if guest.administrator => self.command(other),
@@ -495,16 +501,16 @@ impl Steward {
 }
 
 /// Who is at the other end of a connection.
-struct Guest {
-    who: u32,
-    administrator: bool,
+pub(super) struct Guest {
+    pub part: Part,
+    pub administrator: bool,
 }
 
 impl Guest {
-    fn root_only(&self) -> Result<(), Fault> {
-        match self.who == 0 || self.who == rustix::process::geteuid().as_raw() {
+    fn must_be(&self, part: Part) -> Result<(), Fault> {
+        match self.part == part || self.part == Part::Root {
             true => Ok(()),
-            false => Err(Fault::never(Blame::Operator, "that is for root alone")),
+            false => Err(Fault::never(Blame::Operator, "that is not for this process to say")),
         }
     }
 }

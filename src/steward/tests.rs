@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use super::core::{Core, Now, RECOVER_MS};
 use super::keep::{Identity, Keep, Kept, Kind, Resetting, newest};
-use super::message::{Reset, Which};
+use super::message::{Ask, Boot, Reset, Which};
+use super::serve::{Guest, NoInit, Others, Part, Places, Steward};
 use crate::serve::config::{Config, Robot};
 use crate::settings::{Around, Settings};
 use crate::stream::{Blame, Fault};
@@ -197,6 +198,44 @@ fn wrong_passwords_cost_time() {
     assert_eq!(core.state(at(1000)).wait_ms, 2000);
     core.judged(true, at(3000));
     assert_eq!(core.wait_ms(at(3000)), 0);
+}
+
+#[test]
+fn each_process_reports_what_is_its_own() {
+    let path = |name: &str| Path::new("/nowhere").join(name);
+    let places = Places {
+        socket: path("socket"),
+        run: path("run"),
+        state: path("state"),
+        doors: path("doors"),
+        takes_attached: false,
+        sync_memory_mib: None,
+    };
+    let keep = Box::new(Memory::default());
+    let steward = Steward::new(keep, Box::new(NoInit), places, Others::new()).unwrap();
+    let boot = || Boot {
+        number: 0,
+        at_s: 0,
+        version: "1".into(),
+        why: "power".into(),
+        without: Vec::new(),
+    };
+    let asks: [(fn() -> Ask, Part); 3] = [
+        (|| Ask::Links(Vec::new()), Part::Net),
+        (|| Ask::Note("an update left".into()), Part::Updater),
+        (|| Ask::Recover { serial: "none".into() }, Part::Console),
+    ];
+    let all = [Part::Console, Part::Net, Part::Updater, Part::Other, Part::Root];
+    let is_refused = |ask: Ask, part: Part| {
+        let answer = steward.answer(ask, &mut Guest { part, administrator: true });
+        answer.is_err_and(|fault| fault.what.contains("not for this process"))
+    };
+    for part in all {
+        for (ask, whose) in asks {
+            assert_eq!(is_refused(ask(), part), part != whose && part != Part::Root, "{part:?}");
+        }
+        assert_eq!(is_refused(Ask::Booted(boot()), part), part != Part::Root, "{part:?}");
+    }
 }
 
 #[test]

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -148,9 +147,8 @@ pub(super) fn clock_s() -> i64 {
 
 /// Says one line where people see it, whoever is logged in: the kernel's console.
 pub(super) fn call_out(words: &str) {
-    // The number in front is how urgent it is to the kernel's log, which standard error is on a box; each write is a
-    // line of it. Nobody hears that it failed.
-    let _ = std::io::stderr().write_all(format!("<3>updater: {words}\n").as_bytes());
+    // The number in front is how urgent it is to the kernel's log, which standard error is on a box.
+    crate::table::say(format_args!("<3>updater: {words}"));
 }
 
 /// Runs the updater.
