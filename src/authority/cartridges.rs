@@ -92,7 +92,7 @@ impl Step<'_> {
             _ => None,
         };
         match read {
-            Some((drive, _)) if !self.state.drives[&drive].is_free(self.state.now_s()) => {
+            Some((drive, _)) if !self.state.drives[&drive].is_free(self.state.passed_s()) => {
                 Turn::Waits
             }
             Some((drive, Is::Volume { .. })) => self.erase(drive, tag, id),

@@ -1,11 +1,10 @@
 //! What the time is, and whether it can be trusted.
 //!
-//! Owns two readings: the time by which things expire, which never goes back and stands still while the clock
-//! is doubted, and the latest time seen, from which promises are counted. A clock that jumps must not make data
-//! old: as long as it is doubted nothing that expired is overwritten.
+//! Owns three readings: the time by which things expire, which never goes back and stands still while the clock
+//! is doubted; the latest time seen, from which promises are counted; and the seconds that passed, by which waits
+//! end, however the clock jumps. A clock that jumps must not make data old: as long as it is doubted nothing that
+//! expired is overwritten. Nor must it keep work waiting.
 
-use super::state::Inventory;
-use super::step::Step;
 use crate::catalogue::record::Seconds;
 
 /// A jump this long, either way, is doubted.
@@ -16,8 +15,10 @@ const OFF_S: Seconds = 12 * 3600;
 /// The authority's clock.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
-    /// By which things expire and time out, and which is recorded: so a doubt outlasts a restart.
+    /// By which things expire, and which is recorded: so a doubt outlasts a restart.
     pub now_s: Seconds,
+    /// That went by since the start, by which waits end. A jump counts for an hour at most, and for nothing back.
+    pub passed_s: Seconds,
     /// As the shell said last.
     said_s: Seconds,
     /// A person must say that it is right.
@@ -36,8 +37,9 @@ impl Clock {
         if !first_ever && (said_s < last_s - JUMP_S || said_s > last_s + most_s) {
             self.is_doubted = true;
         }
-        if !self.runs {
-            self.now_s = newest_s;
+        match self.runs {
+            true => self.passed_s += said_s.saturating_sub(last_s).clamp(0, JUMP_S),
+            false => self.now_s = newest_s,
         }
         (self.said_s, self.runs) = (said_s, true);
         if !self.is_doubted {
@@ -54,25 +56,6 @@ impl Clock {
     /// From which promises are counted: they get longer by a doubt, never shorter.
     pub fn latest_s(&self) -> Seconds {
         self.now_s.max(self.said_s)
-    }
-}
-
-impl Step<'_> {
-    /// The clock is right, says a person. Waits that were begun by a wrong one are begun again.
-    pub(super) fn trust_clock(&mut self) {
-        self.state.clock.trust();
-        let now_s = self.state.clock.now_s;
-        let rest_s = self.state.settings.rest_s;
-        self.state.client_since.values_mut().for_each(|at_s| *at_s = (*at_s).min(now_s));
-        let rests = self.state.resting.values_mut().chain(self.state.denied.values_mut());
-        rests.for_each(|at_s| *at_s = (*at_s).min(now_s + rest_s));
-        self.state.retries.values_mut().for_each(|at_s| *at_s = (*at_s).min(now_s + rest_s));
-        for drive in self.state.drives.values_mut() {
-            drive.rests_until_s = drive.rests_until_s.min(now_s + rest_s);
-        }
-        if let Inventory::Wanted(_) = self.state.inventory {
-            self.state.inventory = Inventory::Wanted(now_s);
-        }
     }
 }
 
@@ -95,6 +78,9 @@ mod tests {
         assert_eq!((clock.now_s, clock.is_doubted), (1_007_200, false), "it never goes back");
         clock.read(1_000_000, 0);
         assert!(clock.is_doubted);
+        let passed_s = clock.passed_s;
+        clock.read(1_000_030, 0);
+        assert_eq!((clock.now_s, clock.passed_s - passed_s), (1_007_200, 30), "waits end");
     }
 
     #[test]

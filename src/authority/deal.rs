@@ -262,8 +262,8 @@ impl Step<'_> {
     }
 
     fn is_a_drive_free(&self, but: Option<DriveId>) -> bool {
-        let now_s = self.state.now_s();
-        self.state.drives.iter().any(|(id, drive)| Some(*id) != but && drive.is_free(now_s))
+        let passed_s = self.state.passed_s();
+        self.state.drives.iter().any(|(id, drive)| Some(*id) != but && drive.is_free(passed_s))
     }
 
     fn take_place(&mut self, id: DriveId, loads: &mut Loads) -> Place {
@@ -420,7 +420,7 @@ impl Step<'_> {
             Element::Drive(id) => {
                 let drive = self.state.drives.get(&id)?;
                 let is_read = drive.medium.as_ref().is_some_and(|m| m.is == Some(Is::Other));
-                let is_free = drive.is_free(self.state.now_s()) || drive.waits_for_medium();
+                let is_free = drive.is_free(self.state.passed_s()) || drive.waits_for_medium();
                 (is_free && !is_read).then_some(id)
             }
             _ => self.state.drive_for(""),

@@ -156,8 +156,8 @@ impl Drive {
     }
 
     /// Whether it can be sent for something new.
-    pub fn is_free(&self, now_s: Seconds) -> bool {
-        self.is_idle() && self.is_used && self.rests_until_s <= now_s
+    pub fn is_free(&self, passed_s: Seconds) -> bool {
+        self.is_idle() && self.is_used && self.rests_until_s <= passed_s
     }
 
     /// Whether it does nothing at all.
@@ -339,6 +339,7 @@ impl Step<'_> {
     /// A cartridge is in a drive, and was looked at.
     fn mounted(&mut self, id: DriveId, tag: Option<String>, found: &Found, job: Option<JobId>) {
         let bay = Element::Drive(id);
+        let expected = self.drive(id).and_then(|drive| drive.expected.take());
         if *found == Found::Nothing {
             self.state.elements.insert(bay, None);
             self.state.drives.entry(id).and_modify(|drive| drive.medium = None);
@@ -358,7 +359,7 @@ impl Step<'_> {
         let believed = taken_for.clone().filter(|tag| self.state.may_be_in(tag, bay));
         let label = label.filter(|tag| !tag.is_empty() && self.state.may_be_in(tag, bay));
         let tag = if is_read { believed.or(label) } else { label.or(believed) };
-        let tag = tag.or_else(|| self.named_by_hand(id, found));
+        let tag = tag.or_else(|| self.named_by_hand(id, found, expected));
         let cartridge = Cartridge { tag: tag.clone(), is_read, is_nobody: tag.is_none() };
         if taken_for.is_some() && taken_for != tag {
             self.want_inventory();
@@ -423,7 +424,7 @@ impl Step<'_> {
     }
 
     fn errand_failed(&mut self, id: DriveId, task: Task, why: &str) {
-        let now_s = self.state.now_s();
+        let passed_s = self.state.passed_s();
         let is_stopped = match &task {
             Task::Read(job) => !self.state.readings.contains_key(job),
             _ => false,
@@ -432,7 +433,7 @@ impl Step<'_> {
         let Some(drive) = self.drive(id) else { return };
         if !is_stopped {
             drive.failures += 1;
-            drive.rests_until_s = now_s + settings.rest_after(drive.failures);
+            drive.rests_until_s = passed_s + settings.rest_after(drive.failures);
         }
         let is_tired = !is_stopped && drive.failures == FAILURES_MAX;
         if let Some(medium) = &mut drive.medium {
@@ -474,13 +475,13 @@ impl Step<'_> {
         let failures = self.state.failures.entry(tag.to_owned()).or_insert(0);
         *failures = failures.saturating_add(1);
         let rest_s = self.state.settings.rest_after(*failures);
-        let until_s = self.state.now_s() + rest_s;
+        let until_s = self.state.passed_s() + rest_s;
         self.state.resting.insert(tag.to_owned(), until_s);
     }
 
     /// Leaves a cartridge alone that is of no use as it is.
     pub(super) fn rest_long(&mut self, tag: &str) {
-        let until_s = self.state.now_s() + self.state.settings.rest_s;
+        let until_s = self.state.passed_s() + self.state.settings.rest_s;
         self.state.resting.insert(tag.to_owned(), until_s);
     }
 

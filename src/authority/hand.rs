@@ -75,8 +75,13 @@ impl Step<'_> {
 
     /// Who is in a drive that people serve, where its label does not say: a blank is named, and what cannot be
     /// read is believed to be what was asked for, unless that is elsewhere.
-    pub(super) fn named_by_hand(&mut self, id: DriveId, found: &Found) -> Option<String> {
-        let expected = self.drive(id).filter(|drive| !drive.has_changer)?.expected.take();
+    pub(super) fn named_by_hand(
+        &mut self,
+        id: DriveId,
+        found: &Found,
+        expected: Option<String>,
+    ) -> Option<String> {
+        self.drive(id).filter(|drive| !drive.has_changer)?;
         match found {
             Found::Blank { .. } => {}
             Found::Unreadable(_) => {

@@ -50,10 +50,10 @@ impl Step<'_> {
 
     /// From now on a job waits for its client.
     pub(super) fn awaits_client(&mut self, id: JobId) {
-        let now_s = self.state.now_s();
+        let passed_s = self.state.passed_s();
         let is_here = self.state.clients.contains(&id);
         if self.state.job(id).is_some_and(needs_client) && !is_here {
-            self.state.client_since.insert(id, now_s);
+            self.state.client_since.insert(id, passed_s);
         }
     }
 
@@ -291,7 +291,7 @@ impl Step<'_> {
 
     /// Jobs whose client does not come end.
     pub(super) fn time_out(&mut self) {
-        let before_s = self.state.now_s() - self.state.settings.client_wait_s;
+        let before_s = self.state.passed_s() - self.state.settings.client_wait_s;
         let late = self.state.client_since.iter().filter(|(_, since_s)| **since_s <= before_s);
         let late: Vec<JobId> = late.map(|(id, _)| *id).collect();
         for id in late {

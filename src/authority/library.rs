@@ -37,7 +37,7 @@ impl Step<'_> {
         let Inventory::Wanted(from_s) = self.state.inventory else { return };
         let moves =
             self.state.drives.values().any(|drive| drive.is_moving()) || self.state.is_moving;
-        if !moves && from_s <= self.state.now_s() {
+        if !moves && from_s <= self.state.passed_s() {
             self.state.inventory = Inventory::Asked;
             self.act(Action::TakeInventory);
         }
@@ -158,7 +158,7 @@ impl Step<'_> {
         let before = self.state.library_trouble.as_ref().map_or(0, |(_, times)| *times);
         let times = before.saturating_add(1);
         let wait_s = self.state.settings.rest_after(times).min(AGAIN_S);
-        self.state.inventory = Inventory::Wanted(self.state.now_s() + wait_s);
+        self.state.inventory = Inventory::Wanted(self.state.passed_s() + wait_s);
         if times == FAILURES_MAX {
             self.notify(Grade::Warning, format!("the library does not answer: {why}"));
         }

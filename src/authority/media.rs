@@ -15,8 +15,7 @@ use super::event::{DriveId, Element};
 use super::state::State;
 use super::step::Step;
 use crate::catalogue::record::{
-    Job, JobId, JobState, Kept, Level, Medium, MediumState, NewSet, Pool, Record, Seconds, Set,
-    Work,
+    Job, JobId, JobState, Kept, Level, Medium, MediumState, NewSet, Pool, Record, Set, Work,
 };
 
 /// What to write on.
@@ -121,7 +120,7 @@ impl State {
             (None | Some(Element::Hand(_)), _) => false,
             (Some(Element::Drive(at)), Some(drive)) => at == drive,
             (Some(Element::Drive(at)), None) => {
-                self.drives.get(&at).is_some_and(|drive| drive.is_free(self.now_s()))
+                self.drives.get(&at).is_some_and(|drive| drive.is_free(self.passed_s()))
             }
             (Some(_), Some(drive)) => self.drives.get(&drive).is_some_and(|d| d.has_changer),
             (Some(_), None) => true,
@@ -295,8 +294,8 @@ impl State {
 
     /// The same, but not this one.
     pub(super) fn drive_but(&self, tag: &str, but: Option<DriveId>) -> Option<DriveId> {
-        let now_s = self.now_s();
-        let can = |id: &DriveId, drive: &Drive| Some(*id) != but && drive.is_free(now_s);
+        let passed_s = self.passed_s();
+        let can = |id: &DriveId, drive: &Drive| Some(*id) != but && drive.is_free(passed_s);
         if let Some(Element::Drive(at)) = self.place_of(tag) {
             return self.drives.get(&at).filter(|drive| can(&at, drive)).map(|_| at);
         }
@@ -452,8 +451,8 @@ impl Step<'_> {
 
     /// What may be tried again, is.
     pub(super) fn wake(&mut self) {
-        let now_s: Seconds = self.state.now_s();
-        self.state.resting.retain(|_, until_s| *until_s > now_s);
-        self.state.denied.retain(|_, until_s| *until_s > now_s);
+        let passed_s = self.state.passed_s();
+        self.state.resting.retain(|_, until_s| *until_s > passed_s);
+        self.state.denied.retain(|_, until_s| *until_s > passed_s);
     }
 }

@@ -123,7 +123,7 @@ impl Step<'_> {
     fn is_done(&mut self, need: &Need, place: Option<Element>, by: &Caller) {
         self.audit(&by.name(), format!("answered: {}", need.name()));
         match need {
-            Need::Clock => self.trust_clock(),
+            Need::Clock => self.state.clock.trust(),
             Need::Stranger(tag) => {
                 self.state.strangers.remove(tag);
                 self.state.to_check.insert(tag.clone());
@@ -161,7 +161,7 @@ impl Step<'_> {
             Need::TakeOut(tag) => _ = self.state.take_out.remove(tag),
             _ => {}
         }
-        let until_s = self.state.now_s() + DENIED_S;
+        let until_s = self.state.passed_s() + DENIED_S;
         self.state.denied.insert(need, until_s);
     }
 

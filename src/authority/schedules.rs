@@ -93,14 +93,15 @@ impl Step<'_> {
         let at_s = ended_s.saturating_add(wait_s);
         let is_late = at_s > job.created_s.saturating_add(schedule.window_s);
         if tries <= schedule.retries && !is_late && schedule.enabled {
-            self.state.retries.insert(id, at_s);
+            let left_s = at_s.saturating_sub(self.state.now_s()).max(0);
+            self.state.retries.insert(id, self.state.passed_s() + left_s);
         }
     }
 
     /// Tries again what is due, and leaves out what began too late.
     pub(super) fn retry_due(&mut self) {
-        let now_s = self.state.now_s();
-        let due = self.state.retries.iter().filter(|(_, at_s)| **at_s <= now_s);
+        let passed_s = self.state.passed_s();
+        let due = self.state.retries.iter().filter(|(_, at_s)| **at_s <= passed_s);
         let due: Vec<JobId> = due.map(|(id, _)| *id).collect();
         for id in due {
             self.state.retries.remove(&id);

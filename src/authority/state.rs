@@ -258,6 +258,11 @@ impl State {
         (given.map_or(0, |(_, bytes)| *bytes), (today + 1) * DAY_S)
     }
 
+    /// What passed since the start, seconds: by which waits end.
+    pub(super) fn passed_s(&self) -> Seconds {
+        self.clock.passed_s
+    }
+
     /// The time by which things expire.
     pub fn now_s(&self) -> Seconds {
         self.clock.now_s
