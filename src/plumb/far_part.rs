@@ -67,6 +67,14 @@ impl FarSink {
         let sink = LinkSink::new(link.writer(STDIN), Some(link.reader(RECEIPTS_UP)));
         Ok((link, sink))
     }
+
+    /// It takes nothing more; why. It says so once, so whatever is still to be told it goes nowhere.
+    fn is_gone(&mut self, fault: Fault) -> Fault {
+        let Some((link, _)) = self.running.take() else { return fault };
+        let fault = better_told(&link, fault);
+        link.fail(fault.clone());
+        fault
+    }
 }
 
 impl Sink for FarSink {
@@ -77,8 +85,8 @@ impl Sink for FarSink {
             _ => {}
         }
         let no_begin = || Fault::stream("the stream does not start with its begin");
-        let (link, sink) = self.running.as_mut().ok_or_else(no_begin)?;
-        sink.item(item, up).map_err(|fault| better_told(link, fault))?;
+        let (_, sink) = self.running.as_mut().ok_or_else(no_begin)?;
+        sink.item(item, up).map_err(|fault| self.is_gone(fault))?;
         let Some((link, _)) = self.running.take_if(|(_, sink)| sink.is_over()) else {
             return Ok(());
         };
