@@ -6,12 +6,12 @@
 
 use std::collections::BTreeSet;
 
-use super::drives::Drive;
+use super::drives::{Doing, Drive};
 use super::event::{DriveId, Element};
 use super::people::{Need, Needs};
 use super::reading::{Next, Range, Reading};
 use super::session::add_runs;
-use super::state::State;
+use super::state::{State, place};
 use super::step::Step;
 use crate::catalogue::record::{Job, JobId, JobState, Kept, Pool, Work};
 
@@ -97,6 +97,15 @@ impl State {
         has_left
             || apart.tags.contains(&session.tag)
             || (apart.of.is_some() && session.jobs.iter().any(copies))
+    }
+
+    /// Whether all that a copy has read is recorded, there is more of it, and nothing reads that.
+    fn is_copy_that_waits(&self, id: JobId) -> bool {
+        let is_copy = |job: &&Job| matches!(job.work, Work::Copy { .. });
+        let Some(job) = self.job(id).filter(is_copy) else { return false };
+        let reading = self.readings.get(&id).filter(|reading| reading.under_way.is_none());
+        let next = reading.and_then(|reading| reading.todo.front());
+        next.is_some_and(|next| next.from == job.recorded) && job.state == JobState::Running
     }
 
     /// The drive a copy would be written in, if none else is taken.
@@ -200,12 +209,37 @@ impl Step<'_> {
         let is_recorded = next.is_some_and(|next| next.from == job.recorded);
         let is_copy = matches!(job.work, Work::Copy { .. }) && job.state == JobState::Running;
         if is_copy && is_written && is_recorded {
-            let why = format!("{tag} is being written");
-            self.left(id, &why);
-            self.change_job(id, |job| job.state = JobState::Queued);
-            self.drop_copy(id);
-            self.state.readings.remove(&id);
+            self.steps_aside(id, &format!("{tag} is being written"));
         }
+    }
+
+    /// Copies may hold all drives that the robot serves and wait for one to read in, each for the other's. Then the
+    /// last of them in the queue leaves its session, and begins anew at its turn.
+    pub(super) fn make_way(&mut self) {
+        let mut waiting: Vec<JobId> = Vec::new();
+        let served = |drive: &&Drive| {
+            drive.has_changer && drive.is_used && !matches!(drive.doing, Doing::Lost(_))
+        };
+        for drive in self.state.drives.values().filter(served) {
+            let session = drive.session.as_ref().filter(|s| !s.needs_medium && !s.is_ending);
+            let jobs = session.map(|session| &session.jobs).filter(|jobs| !jobs.is_empty());
+            match jobs.filter(|jobs| jobs.iter().all(|id| self.state.is_copy_that_waits(*id))) {
+                Some(jobs) => waiting.extend(jobs),
+                // It gets on, or will be free.
+                None => return,
+            }
+        }
+        let last = waiting.iter().filter_map(|id| self.state.job(*id)).max_by_key(|job| place(job));
+        if let Some(last) = last.map(|job| job.id) {
+            self.steps_aside(last, "all drives wait for each other");
+        }
+    }
+
+    fn steps_aside(&mut self, id: JobId, why: &str) {
+        self.left(id, why);
+        self.change_job(id, |job| job.state = JobState::Queued);
+        self.drop_copy(id);
+        self.state.readings.remove(&id);
     }
 }
 

@@ -411,6 +411,9 @@ impl Step<'_> {
             m.expires_s = None;
         });
         self.is_now(id, Is::Volume { volume: new.volume, end: new.end });
+        // The set of a session that waits may be closed meanwhile: it goes on in the new one.
+        let session = self.drive(id).and_then(|drive| drive.session.as_mut());
+        session.into_iter().for_each(|session| session.set = new.set);
         self.tell(None, format!("{id}: {tag} is volume {number} of a set of {pool}"));
     }
 

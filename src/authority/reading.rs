@@ -45,7 +45,7 @@ pub struct Reading {
     /// Ranges that cannot be read on a cartridge.
     bad: Vec<(String, Range)>,
     /// The drive that reads, and what.
-    under_way: Option<Vec<Piece>>,
+    pub(super) under_way: Option<Vec<Piece>>,
     /// Ranges nobody has.
     pub(super) gaps: Vec<(Range, String)>,
     /// Of those, how many could not be tried, because the cartridge is elsewhere.
@@ -342,7 +342,9 @@ impl Step<'_> {
         let runs = |id: &&JobId| self.state.job(**id).is_some_and(|j| j.state == JobState::Running);
         let running: Vec<JobId> = self.state.readings.keys().filter(runs).copied().collect();
         for id in running {
-            if self.state.readings[&id].under_way.is_none() {
+            // One that made way is gone.
+            let is_idle = |reading: &Reading| reading.under_way.is_none();
+            if self.state.readings.get(&id).is_some_and(is_idle) {
                 self.read_next(id, needs);
             }
         }
@@ -384,7 +386,10 @@ impl Step<'_> {
             self.step_aside(id, tag);
             return false;
         }
-        let Some(drive) = self.state.drive_for(tag) else { return false };
+        let Some(drive) = self.state.drive_for(tag) else {
+            self.make_way();
+            return false;
+        };
         match self.state.drives[&drive].has_read(tag).cloned() {
             Some(Is::Volume { .. }) => self.send_reading(drive, id, pieces),
             Some(_) => self.cannot_be_read(id, tag, &pieces),

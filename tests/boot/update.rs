@@ -1,6 +1,8 @@
-//! Updates in a machine: a good one from a client, and three from a USB stick that have to be left again.
+//! Updates in a machine: a good one from a client, and three from a USB stick that have to be left again. Then a boot
+//! partition that was damaged.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use board::Board;
@@ -19,6 +21,9 @@ const STICK_MIB: u64 = 64;
 /// What the box's disk is larger by than its image, bytes.
 const LARGER: u64 = 512 << 20;
 const PLAIN: &str = "cellar> ";
+
+/// Where the boot partition begins on the disk, bytes.
+const ESP_AT: u64 = 1 << 20;
 
 /// What every version of this box has, in a file of always the same name: that is the board's.
 fn board(dir: &Path, inherits: &str, deadline_s: u32) -> Board {
@@ -63,13 +68,15 @@ impl Rig {
         Machine::start(&self.board, &self.dir.join("box"), &extra)
     }
 
-    /// Starts the box, logs in, and waits until it says this of updates.
+    /// Starts the box, logs in, and waits until it says this of a version, which is its first word.
     fn comes_back(&self, more: &[String], words: &str) -> Machine {
         let mut machine = self.start(more, None);
         machine.insist("\r", "Password:");
         let line = machine.line.clone();
         line.say(PASSWORD, PLAIN);
-        let said = until(&mut || line.say("show update", PLAIN), words);
+        let version = words.split(' ').next().unwrap();
+        let ask = format!("show update | include {version}");
+        let said = until(&mut || line.say(&ask, PLAIN), words);
         eprintln!("{said}");
         machine
     }
@@ -100,6 +107,22 @@ fn fails_three_times(rig: &Rig, words: &str) {
         machine.ends();
         eprintln!("start {start}: {words}, and then the machine started anew");
     }
+}
+
+/// The boot partition as a failing disk may leave it: it starts what runs, and lacks what one would go back to.
+fn damage_boot_partition(box_disk: &Path) {
+    let mut bytes = disk::read(box_disk).unwrap().esp;
+    let mut esp = esp::Esp::open(&mut bytes[..]).unwrap();
+    let files: Vec<String> = esp.files().iter().map(|file| file.path.clone()).collect();
+    let older = files.iter().find(|path| path.contains("0.1.0")).unwrap();
+    for path in [older, "loader/loader.conf"] {
+        let mut content = Vec::new();
+        esp.copy_to(path, &mut content).unwrap();
+        let middle = content.len() / 2;
+        content[middle] ^= 1;
+        esp.replace(path, content.len() as u64, &mut &content[..]).unwrap();
+    }
+    File::options().write(true).open(box_disk).unwrap().write_all_at(&bytes, ESP_AT).unwrap();
 }
 
 /// Claims the box, has it updated by a client, and leaves it before its next start.
@@ -173,4 +196,15 @@ fn a_good_update_is_accepted_and_one_that_crashes_hangs_or_sees_no_library_is_le
     machine.ends();
     assert!(machine.said().contains("0.5.0 is left: it does not see"), "{}", machine.said());
     rig.comes_back(&[], "0.5.0 was left, and 0.2.0 runs: it does not see");
+
+    damage_boot_partition(&dir.path().join("box/disk.img"));
+    let machine = rig.comes_back(&[], "0.1.0 on the boot partition was damaged");
+    let said = machine.line.say("show update | include loader", PLAIN);
+    assert!(said.contains("loader.conf on the boot partition was damaged"), "{said}");
+    drop(machine);
+    let mut whole = disk::read(&dir.path().join("box/disk.img")).unwrap().esp;
+    let files = disk::esp_files(&mut whole).unwrap();
+    let older = files.iter().find(|(path, _)| path.contains("0.1.0")).unwrap().1;
+    let built = std::fs::read(dir.path().join("box").join(image::build::UKI)).unwrap();
+    assert!(*older == built, "what one would go back to is there again, byte for byte");
 }

@@ -107,6 +107,8 @@ fn seeds_that_found_something_find_nothing_more() {
         ("nobody is where the changer does not see them", &[13766, 14774, 25245]),
         ("what was given up does not come back with the clock", &[20442]),
         ("drives that people serve are looked into when they are not at work", &[20810]),
+        ("copies that wait for each other's drives make way", &[4851]),
+        ("a session goes on in a new set when its own was closed", &[24630]),
         ("a label is right over what is only believed", &[19369]),
         ("what is left when one copy goes is kept as long as the job", &[29396]),
     ];
