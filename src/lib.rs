@@ -22,6 +22,7 @@ pub mod packet;
 pub mod parts;
 pub mod pax;
 pub mod plumb;
+mod say;
 pub mod serve;
 pub mod settings;
 pub mod steward;

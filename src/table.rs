@@ -1,17 +1,11 @@
 //! Tables for people, and one way to print.
 //!
 //! Owns columns that stay where they are: each as wide as its widest cell, two blanks between, units
-//! in the header. Owns also what a reader that leaves early means to a listing: nothing; and the lines said beside.
+//! in the header. Owns also what a reader that leaves early means to a listing: nothing.
 
 use std::io::{BufWriter, ErrorKind, StdoutLock, Write};
 
 use crate::stream::Fault;
-
-/// Says a line on standard error by one write: on a box each write is a record of the kernel's log. Nobody is left to
-/// hear that it failed.
-pub(crate) fn say(line: std::fmt::Arguments<'_>) {
-    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
-}
 
 /// Where standard output goes while a command prints.
 pub(crate) type Out = BufWriter<StdoutLock<'static>>;

@@ -15,9 +15,9 @@ use super::table::{Table, print, print_json};
 use crate::identity::authority::{Authority, CODE_MINUTES, Enrolled, MACHINE_DAYS};
 use crate::netplumber::connection::{self, Settings, now_s};
 use crate::netplumber::{Limits, Starter};
+use crate::say::say;
 use crate::serve::supervise::end_with_parent;
 use crate::stream::Fault;
-use crate::table::say;
 use crate::wire::link::Alive;
 
 /// Let enrolled machines run what is in the gluepot here

@@ -12,11 +12,11 @@ use clap::Args;
 use super::{Done, scribe};
 use crate::init::client;
 use crate::init::message::Request;
+use crate::say::say;
 use crate::serve::config::{Config, Devices};
 use crate::serve::run::{Given, Places, run};
 use crate::serve::supervise::{Kept, Program, end_with_parent};
 use crate::stream::Fault;
-use crate::table::say;
 
 /// How often the service is looked after.
 const LOOK: Duration = Duration::from_millis(100);

@@ -48,7 +48,7 @@ pub const STICK: &str = "/run/tapioca/stick";
 /// Says one line to whoever looks at the machine's console.
 pub(crate) fn say(line: &str) {
     // Whoever reads it may have made the line raw.
-    crate::table::say(format_args!("init: {line}\r"));
+    crate::say::say(format_args!("init: {line}\r"));
 }
 
 fn board() -> Result<Board, Fault> {

@@ -58,7 +58,7 @@ pub fn take(args: Vec<OsString>) -> Result<Vec<OsString>, Fault> {
     give_up(process).map_err(refused("give rights up"))?;
     if confine(&cage)? == Closed::WithoutSomeOfLandlock {
         // The kernel of the board is older than what is asked of it; what it knows is in force.
-        crate::table::say(format_args!("{name}: this kernel knows Landlock in part"));
+        crate::say::say(format_args!("{name}: this kernel knows Landlock in part"));
     }
     Ok(std::iter::once("tapioca".into()).chain(words.into_iter().map(OsString::from)).collect())
 }

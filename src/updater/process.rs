@@ -148,7 +148,7 @@ pub(super) fn clock_s() -> i64 {
 /// Says one line where people see it, whoever is logged in: the kernel's console.
 pub(super) fn call_out(words: &str) {
     // The number in front is how urgent it is to the kernel's log, which standard error is on a box.
-    crate::table::say(format_args!("<3>updater: {words}"));
+    crate::say::say(format_args!("<3>updater: {words}"));
 }
 
 /// Runs the updater.

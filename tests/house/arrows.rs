@@ -10,6 +10,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("stream", &[]),
     ("cage", &["stream"]),
     ("only", &[]),
+    ("say", &[]),
     ("accounts", &[]),
     ("list", &["stream"]),
     ("table", &["stream"]),
@@ -56,17 +57,21 @@ const MODULES: &[(&str, &[&str])] = &[
         "console",
         &["init", "stream", "catalogue", "tapicom", "settings", "steward", "table", "update"],
     ),
-    ("updater", &["stream", "packet", "catalogue", "serve", "settings", "steward", "update"]),
+    (
+        "updater",
+        &["say", "stream", "packet", "catalogue", "serve", "settings", "steward", "update"],
+    ),
     // Asks the steward for settings, and does what follows.
     ("net", &["stream", "settings", "steward"]),
     // Reads what is asked of a start where the steward keeps it, and tells it how the start was.
-    ("init", &["cage", "stream", "steward"]),
+    ("init", &["cage", "say", "stream", "steward"]),
     (
         "cli",
         &[
             "init",
             "net",
             "console",
+            "say",
             "settings",
             "steward",
             "table",
@@ -110,7 +115,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("board", &[]),
     ("bundle", &[]),
     ("esp", &[]),
-    ("image", &["board", "bundle", "esp"]),
+    ("image", &["board", "bundle", "esp", "disk"]),
     ("disk", &[]),
     ("kmod", &[]),
     ("watchdog", &[]),
