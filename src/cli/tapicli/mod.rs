@@ -6,6 +6,7 @@
 
 mod ask;
 mod backup;
+mod document;
 mod more;
 mod pudding;
 mod restore;

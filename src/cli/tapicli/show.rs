@@ -4,6 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 
+use super::document::Document;
 use super::restore::Which;
 use super::{Here, refusal, said, unexpected};
 use crate::catalogue::record::{JobId, JobState, MediumState, Seconds, Work};
@@ -390,7 +391,7 @@ pub(super) struct Ls {
 /// Shows all pages of an answer.
 fn pages(here: &Here, command: impl Fn(Page) -> Command) -> Result<Done, Fault> {
     let mut client = here.connect()?;
-    let mut after = None;
+    let (mut after, mut document) = (None, Document::default());
     loop {
         let reply = said(client.call(command(Page { after, most: 0 }))?)?;
         after = match &reply {
@@ -400,7 +401,13 @@ fn pages(here: &Here, command: impl Fn(Page) -> Command) -> Result<Done, Fault> 
             Reply::LostFiles(files) => files.next.clone(),
             _ => None,
         };
-        show(here, reply)?;
+        match here.json {
+            true => {
+                let page = json(&reply)?;
+                print(|out| document.add(out, &page, after.is_none()))?;
+            }
+            false => show(here, reply)?,
+        }
         if after.is_none() {
             return Ok(Done::Whole);
         }
