@@ -2,7 +2,7 @@
 //!
 //! Owns the limit and the reading of all of it or nothing. Knows no message.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 
 use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
@@ -13,7 +13,13 @@ use crate::stream::{Blame, Fault};
 pub const MESSAGE_BYTES_MAX: usize = 128 * 1024;
 
 fn lost(e: std::io::Error) -> Fault {
-    Fault { blame: Blame::Link, ..Fault::host("cannot speak with another process", &e) }
+    match e.kind() {
+        // What a socket's time limit looks like.
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            Fault::later(Blame::Link, "another process does not answer in time")
+        }
+        _ => Fault { blame: Blame::Link, ..Fault::host("cannot speak with another process", &e) },
+    }
 }
 
 /// Says one message.
@@ -43,9 +49,9 @@ pub fn read<T: DeserializeOwned>(from: &mut impl Read) -> Result<Option<T>, Faul
     while have < length.len() {
         match from.read(&mut length[have..]) {
             Ok(0) if have == 0 => return Ok(None),
-            Ok(0) => return Err(lost(std::io::ErrorKind::UnexpectedEof.into())),
+            Ok(0) => return Err(lost(ErrorKind::UnexpectedEof.into())),
             Ok(count) => have += count,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Err(e) => return Err(lost(e)),
         }
     }
