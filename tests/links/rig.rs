@@ -77,7 +77,7 @@ impl Rig {
 
     pub fn steward(&mut self) {
         let words =
-            "steward --meta meta --format --socket steward.sock --run run --state state --peer";
+            "steward --meta meta --format --socket steward.sock --run run --state state --net";
         let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
         self.spawn("steward", Command::new(EXE).args(words).arg(USER.to_string()));
         self.until("the steward", |rig| Steward::connect(&rig.at("steward.sock")).is_ok());
