@@ -202,14 +202,9 @@ impl Step<'_> {
     /// What a copy reads next may lie where a session writes, and that may wait for this copy's own. So the copy
     /// leaves its session as soon as all that it has read is recorded, and begins anew at its turn.
     pub(super) fn step_aside(&mut self, id: JobId, tag: &str) {
-        let Some(job) = self.state.job(id) else { return };
         let writes = |drive: &Drive| drive.session.as_ref().is_some_and(|s| s.tag == tag);
-        let is_written = self.state.drives.values().any(writes);
-        let next = self.state.readings.get(&id).and_then(|reading| reading.todo.front());
-        let is_recorded = next.is_some_and(|next| next.from == job.recorded);
-        let is_copy = matches!(job.work, Work::Copy { .. }) && job.state == JobState::Running;
-        if is_copy && is_written && is_recorded {
-            self.steps_aside(id, &format!("{tag} is being written"));
+        if self.state.drives.values().any(writes) && self.state.is_copy_that_waits(id) {
+            self.begins_anew(id, &format!("{tag} is being written"));
         }
     }
 
@@ -231,15 +226,15 @@ impl Step<'_> {
         }
         let last = waiting.iter().filter_map(|id| self.state.job(*id)).max_by_key(|job| place(job));
         if let Some(last) = last.map(|job| job.id) {
-            self.steps_aside(last, "all drives wait for each other");
+            self.begins_anew(last, "all drives wait for each other");
         }
     }
 
-    fn steps_aside(&mut self, id: JobId, why: &str) {
+    /// A copy leaves its session, and waits for its turn.
+    fn begins_anew(&mut self, id: JobId, why: &str) {
         self.left(id, why);
         self.change_job(id, |job| job.state = JobState::Queued);
         self.drop_copy(id);
-        self.state.readings.remove(&id);
     }
 }
 

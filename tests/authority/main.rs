@@ -1,6 +1,7 @@
 //! What the authority decides, one small scene after the other.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod clock;
 mod scene;
 
 use std::collections::BTreeSet;
@@ -286,21 +287,6 @@ fn an_order_takes_its_right() {
     let elsewhere =
         Order::Restore { of: vec![JobId(1)], only: vec![], to: "bob".into(), priority: 0 };
     assert!(matches!(scene.orders(client(), elsewhere), Reply::Refused { .. }));
-}
-
-#[test]
-fn a_jump_of_the_clock_makes_nothing_old() {
-    let (full, mut set) = volume("T1", 1, MediumState::Full, NOW + DAY);
-    set.closed = true;
-    let mut scene = Scene::new(vec![full], vec![set]);
-    scene.backup(5);
-    scene.now += 30 * DAY;
-    scene.happens(Event::Tick);
-    assert_eq!(scene.sent(), None);
-    assert!(scene.is_asked("is it right"));
-    scene.orders(caller("root", &[Right::Administer]), Order::TrustClock);
-    scene.happens(Event::Tick);
-    assert_eq!(scene.fetched(), Some("T1"));
 }
 
 #[test]
