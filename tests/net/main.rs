@@ -7,6 +7,7 @@ mod books;
 mod cuts;
 mod echo;
 mod enrolment;
+mod far_sink;
 mod handles;
 mod hostile;
 mod hosts;
